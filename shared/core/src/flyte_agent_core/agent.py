@@ -1,0 +1,297 @@
+"""
+The bases an agent is written on.
+
+An author says what the agent is in class attributes and writes ``create``, ``get`` and ``delete``
+(or ``do``), as coroutines or, for vendor SDKs that block, as plain functions, which then run in
+the agent's own threads. The guard of :mod:`flyte_agent_core.guard` is put around them when the
+class is made, so it holds in our service, in flytekit's and in a local run.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+
+from flyteidl.admin.agent_pb2 import (
+    GetTaskLogsResponse,
+    GetTaskLogsResponseBody,
+    GetTaskMetricsResponse,
+)
+from flyteidl.core.metrics_pb2 import ExecutionMetricResult
+
+from ._flyte import AsyncConnectorBase, SyncConnectorBase
+from .attempt import Attempt
+from .clock import Clock, SystemClock
+from .meta import JobMeta, MetaCodec
+from .polls import Memories
+from .pool import Pool
+from .resource import to_struct
+from .threads import Threads
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
+    from .flights import Flights
+    from .resource import Resource
+
+T = TypeVar("T")
+M = TypeVar("M", bound=JobMeta)
+
+
+class Runtime:
+    """What the instances of one agent share: threads, clients, polls seen, creates in flight."""
+
+    def __init__(self, max_threads: int) -> None:
+        self.threads = Threads(max_threads)
+        self.clients = Pool()
+        self.polls = Memories()
+        self._creates: Flights | None = None
+
+    def creates(self, agent: AsyncAgent[Any]) -> Flights:
+        """Return the creates in flight."""
+        if self._creates is None:
+            from . import guard
+            from .flights import Flights
+
+            self._creates = Flights(functools.partial(guard.orphaned, agent))
+        return self._creates
+
+
+class _Shared:
+    """What async and sync agents have in common."""
+
+    name: ClassVar[str]
+    task_type: ClassVar[str]
+    aliases: ClassVar[tuple[str, ...]] = ()
+    stock_module: ClassVar[str] = ""
+    max_threads: ClassVar[int] = 32
+
+    runtime: Runtime
+    clock: Clock
+
+    async def blocking(self, fn: Callable[..., T], *args: Any) -> T:
+        """Return ``fn(*args)``, run in a thread; at most ``max_threads`` run at once."""
+        return await self.runtime.threads.run(fn, *args)
+
+    def pooled(self, key: Hashable, factory: Callable[[], T]) -> T:
+        """Return the client of ``key``, made once by ``factory`` and shared from then on."""
+        return self.runtime.clients.get(key, factory)
+
+
+class AsyncAgent(_Shared, AsyncConnectorBase, Generic[M]):  # type: ignore[misc]  # flytekit's bases are untyped
+    """
+    Base of an agent for jobs that run for a while at a vendor's.
+
+    Class attributes:
+        name: Unique; shown in lists. ``BigQuery Agent``.
+        task_type: The Flyte task type served.
+        meta_type: The dataclass that finds the job again.
+        aliases: Further task types served, such as the one of flytekit's own plugin.
+        stock_module: Where that plugin lives; if it is installed, it keeps its types.
+        max_threads: Blocking vendor calls at once.
+        poll_patience_s: For how long every poll may fail before the task does.
+        not_found_grace_s: For how long the vendor may not know a job that was created.
+    """
+
+    meta_type: ClassVar[type[JobMeta]]
+    poll_patience_s: ClassVar[float] = 900.0
+    not_found_grace_s: ClassVar[float] = 60.0
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Put the guard around what the class defines."""
+        super().__init_subclass__(**kwargs)
+        for name, guarded in _GUARDED_ASYNC.items():
+            if name in cls.__dict__:
+                setattr(cls, name, guarded(_coroutine(cls.__dict__[name])))
+
+    def __init__(
+        self, task_type: str = "", *, runtime: Runtime | None = None, clock: Clock | None = None
+    ) -> None:
+        super().__init__(
+            metadata_type=MetaCodec(self.meta_type), task_type_name=task_type or self.task_type
+        )
+        self.runtime = runtime or Runtime(self.max_threads)
+        self.clock = clock or SystemClock()
+
+    @abstractmethod
+    async def create(self, attempt: Attempt) -> M:  # type: ignore[override]  # the guard speaks flytekit's form
+        """
+        Start the attempt's job, or find the one an earlier call started; return how to find it.
+
+        Raises:
+            TaskError: The user must change the task; it fails with the message.
+            RetryableError: The same create may pass later; Flyte makes a new attempt.
+        """
+        raise NotImplementedError
+
+    @abstractmethod
+    async def get(self, resource_meta: M) -> Resource:  # type: ignore[override]
+        """
+        Return the job's phase; what raises here becomes the last known phase.
+
+        Raises:
+            JobNotFound: The vendor does not know the job.
+            AgentError: The job could not be seen this time.
+        """
+        raise NotImplementedError
+
+    @abstractmethod
+    async def delete(self, resource_meta: M) -> None:  # type: ignore[override]
+        """
+        Stop the job and come back when it has stopped; never destroy results.
+
+        Called for finished and unknown jobs too, before and long after the end.
+        """
+        raise NotImplementedError
+
+    def links(self, resource_meta: M) -> dict[str, str]:
+        """Return name and URL of the job's pages, for answers that have none of their own."""
+        return {}
+
+    async def undo(self, attempt: Attempt) -> None:
+        """Stop what a create that raised may have started; Flyte does not know of it."""
+
+    async def get_metrics(self, resource_meta: M) -> dict[str, Any]:  # type: ignore[override]
+        """Return the job's figures by name."""
+        return {}
+
+    async def get_logs(self, resource_meta: M) -> list[str]:  # type: ignore[override]
+        """Return the job's log, a line each."""
+        return []
+
+
+class SyncAgent(_Shared, SyncConnectorBase):  # type: ignore[misc]  # flytekit's bases are untyped
+    """
+    Base of an agent that is done when it answers.
+
+    Class attributes are those of :class:`AsyncAgent`, as far as they apply.
+    """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Put the guard around what the class defines."""
+        super().__init_subclass__(**kwargs)
+        if "do" in cls.__dict__:
+            cls.do = _guarded_do(_coroutine(cls.__dict__["do"]))  # type: ignore[method-assign]
+
+    def __init__(
+        self, task_type: str = "", *, runtime: Runtime | None = None, clock: Clock | None = None
+    ) -> None:
+        super().__init__(task_type_name=task_type or self.task_type)
+        self.runtime = runtime or Runtime(self.max_threads)
+        self.clock = clock or SystemClock()
+
+    @abstractmethod
+    async def do(self, attempt: Attempt) -> Resource:  # type: ignore[override]
+        """
+        Do the work and return the terminal result, everything in it.
+
+        Raises:
+            TaskError: The user must change the task.
+            RetryableError: The same call may pass later.
+        """
+        raise NotImplementedError
+
+
+def _coroutine(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """Return ``fn`` as a coroutine function: a plain one blocks, so it gets a thread."""
+    if inspect.iscoroutinefunction(fn):
+        return fn
+
+    @functools.wraps(fn)
+    async def threaded(self: _Shared, *args: Any) -> Any:
+        return await self.blocking(fn, self, *args)
+
+    return threaded
+
+
+def _attempt(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Attempt:
+    """Return the attempt of a call in our form (an attempt) or in flytekit's (keywords)."""
+    if args and isinstance(args[0], Attempt):
+        return args[0]
+    names = ("task_template", "output_prefix", "inputs", "task_execution_metadata")
+    call = {
+        **dict(zip(names, args, strict=False)),
+        **{name: kwargs[name] for name in names if name in kwargs},
+    }
+    return Attempt.of(**call)
+
+
+def _guarded_create(raw: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(raw)
+    async def create(self: Any, *args: Any, **kwargs: Any) -> Any:
+        from . import guard
+
+        attempt = _attempt(args, kwargs)
+        return await (raw(self, attempt) if guard.is_inside() else guard.create(self, raw, attempt))
+
+    return create
+
+
+def _guarded_get(raw: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(raw)
+    async def get(self: Any, resource_meta: Any, **_kwargs: Any) -> Any:
+        from . import guard
+
+        return await (
+            raw(self, resource_meta) if guard.is_inside() else guard.get(self, raw, resource_meta)
+        )
+
+    return get
+
+
+def _guarded_delete(raw: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(raw)
+    async def delete(self: Any, resource_meta: Any, **_kwargs: Any) -> Any:
+        from . import guard
+
+        return await (
+            raw(self, resource_meta)
+            if guard.is_inside()
+            else guard.delete(self, raw, resource_meta)
+        )
+
+    return delete
+
+
+def _guarded_do(raw: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(raw)
+    async def do(self: Any, *args: Any, **kwargs: Any) -> Any:
+        from . import guard
+
+        attempt = _attempt(args, kwargs)
+        return await (raw(self, attempt) if guard.is_inside() else guard.do(self, raw, attempt))
+
+    return do
+
+
+def _as_metrics(raw: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(raw)
+    async def get_metrics(self: Any, resource_meta: Any, **_kwargs: Any) -> GetTaskMetricsResponse:
+        figures = await raw(self, resource_meta) if isinstance(resource_meta, JobMeta) else {}
+        results = [
+            ExecutionMetricResult(metric=n, data=to_struct({"value": v}))
+            for n, v in figures.items()
+        ]
+        return GetTaskMetricsResponse(results=results)
+
+    return get_metrics
+
+
+def _as_logs(raw: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(raw)
+    async def get_logs(self: Any, resource_meta: Any, **_kwargs: Any) -> GetTaskLogsResponse:
+        lines = await raw(self, resource_meta) if isinstance(resource_meta, JobMeta) else []
+        return GetTaskLogsResponse(body=GetTaskLogsResponseBody(results=lines))
+
+    return get_logs
+
+
+_GUARDED_ASYNC: dict[str, Callable[[Callable[..., Any]], Callable[..., Any]]] = {
+    "create": _guarded_create,
+    "get": _guarded_get,
+    "delete": _guarded_delete,
+    "get_metrics": _as_metrics,
+    "get_logs": _as_logs,
+}

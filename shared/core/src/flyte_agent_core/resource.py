@@ -1,0 +1,74 @@
+"""The answer to a poll."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from flyteidl.admin.agent_pb2 import AgentError as AgentErrorProto
+from flyteidl.admin.agent_pb2 import Resource as ResourceProto
+from flyteidl.core.execution_pb2 import TaskLog
+from google.protobuf import json_format, struct_pb2
+
+from ._flyte import FlyteResource
+from .phases import Phase
+from .text import bounded
+
+
+@dataclasses.dataclass
+class Resource(FlyteResource):
+    """
+    What ``get`` and ``do`` answer.
+
+    Attributes: phase: Flyte's phase. message: At most 2 KB, the first line useful; longer ones are
+        cut. Flyte shows it for INITIALIZING, WAITING_FOR_RESOURCES and failures, and drops it for
+        the rest.
+        outputs: ``None`` unless there are real outputs: an empty map would hide the task's output
+            file.
+        custom_info: JSON for the task's page in Flyte, such as statistics of the job.
+        links: Name and URL of each page of the vendor's about this job.
+        error_code: Such as ``BIGQUERY.INVALID_QUERY``; Flyte uses it for sync tasks.
+    """
+
+    phase: Phase = Phase.UNDEFINED
+    links: dict[str, str] = dataclasses.field(default_factory=dict)
+    error_code: str | None = None
+
+    def __post_init__(self) -> None:
+        self.phase = Phase(self.phase)
+        self.message = bounded(self.message) if self.message else self.message
+        self.set_links(self.links)
+
+    def set_links(self, links: dict[str, str]) -> None:
+        """Put ``links`` in the place of those there are; none leave them."""
+        if links:
+            self.links = links
+            self.log_links = [TaskLog(name=name, uri=uri) for name, uri in links.items()]
+
+    async def to_flyte_idl(self) -> ResourceProto:
+        """Return the message for the wire, with the error code that flytekit leaves out."""
+        info, self.custom_info = self.custom_info, None
+        try:
+            message: ResourceProto = await super().to_flyte_idl()
+        finally:
+            self.custom_info = info
+        if info:
+            message.custom_info.CopyFrom(to_struct(info))
+        if self.error_code:
+            message.agent_error.CopyFrom(AgentErrorProto(code=self.error_code))
+        return message
+
+
+def to_struct(info: dict[str, Any]) -> struct_pb2.Struct:
+    """Return ``info`` as a Struct; whole numbers that a double cannot hold become strings."""
+    return json_format.ParseDict(_exact(info), struct_pb2.Struct())
+
+
+def _exact(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _exact(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_exact(item) for item in value]
+    if isinstance(value, int) and abs(value) > 2**53:
+        return str(value)
+    return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)

@@ -1,0 +1,99 @@
+"""
+The call that is being answered: how long it may take and what came with it.
+
+A server says so with :func:`serving`; when nobody does (flytekit's stock service passes no
+deadline on), the defaults of :data:`DEFAULT_BUDGET_S` hold. The context follows into the agent's
+threads.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import dataclasses
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+DEFAULT_BUDGET_S: Mapping[str, float] = {
+    # Propeller's deadline is 10 s unless configured (flyte v1.16.8
+    # plugins/webapi/connector/config.go).
+    "get": 8.0,
+    "delete": 8.0,
+    # Platforms are told to allow 60 s for these two; a shorter deadline cancels the call, which is
+    # handled.
+    "create": 50.0,
+    "do": 50.0,
+}
+
+_MARGIN_PART, _MARGIN_MAX_S = 0.1, 0.5
+
+
+@dataclasses.dataclass(frozen=True)
+class Call:
+    """
+    One RPC.
+
+    Attributes:
+        ends_s: ``time.monotonic()`` when the answer must be on its way.
+        connection: Secrets and settings the caller sent along (Flyte 2's ``connection``).
+        correlation_id: Stands in both the log and the message of an error.
+    """
+
+    ends_s: float
+    connection: Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False)
+    correlation_id: str = ""
+
+
+_call: contextvars.ContextVar[Call | None] = contextvars.ContextVar(
+    "flyte_agent_call", default=None
+)
+
+
+def current() -> Call | None:
+    """Return the call being answered, if any."""
+    return _call.get()
+
+
+@contextlib.contextmanager
+def serving(
+    deadline_s: float | None,
+    *,
+    connection: Mapping[str, str] | None = None,
+    correlation_id: str = "",
+) -> Iterator[Call]:
+    """
+    Say that a call is being answered.
+
+    Args: deadline_s: Seconds the caller waits from now on; ``None`` when it waits for ever. A
+        margin is taken off (10 %, at most half a second), so that the answer arrives before the
+        caller hangs up.
+        connection: Secrets and settings that came with the call.
+        correlation_id: Stands in both the log and the message of an error.
+    """
+    allowed_s = 3600.0 if deadline_s is None else max(0.0, deadline_s)
+    ends_s = time.monotonic() + allowed_s - min(_MARGIN_MAX_S, allowed_s * _MARGIN_PART)
+    call = Call(ends_s, connection or {}, correlation_id)
+    token = _call.set(call)
+    try:
+        yield call
+    finally:
+        _call.reset(token)
+
+
+@contextlib.contextmanager
+def within(operation: str) -> Iterator[None]:
+    """Give ``operation`` its default budget when no server said how long the call may take."""
+    if _call.get() is not None:
+        yield
+        return
+    with serving(DEFAULT_BUDGET_S[operation]):
+        yield
+
+
+def remaining_s() -> float:
+    """Return the seconds left for the current call, never negative, the margin taken off."""
+    call = _call.get()
+    return DEFAULT_BUDGET_S["get"] if call is None else max(0.0, call.ends_s - time.monotonic())
