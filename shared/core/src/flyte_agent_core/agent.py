@@ -28,10 +28,11 @@ from .meta import JobMeta, MetaCodec
 from .polls import Memories
 from .pool import Pool
 from .resource import to_struct
+from .sharing import Sharing
 from .threads import Threads
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable, Hashable, Sequence
 
     from .flights import Flights
     from .resource import Resource
@@ -47,6 +48,7 @@ class Runtime:
         self.threads = Threads(max_threads)
         self.clients = Pool()
         self.polls = Memories()
+        self.sharing = Sharing()
         self._creates: Flights | None = None
 
     def creates(self, agent: AsyncAgent[Any]) -> Flights:
@@ -92,16 +94,20 @@ class AsyncAgent(_Shared, AsyncConnectorBase, Generic[M]):  # type: ignore[misc]
         stock_module: Where that plugin lives; if it is installed, it keeps its types.
         max_threads: Blocking vendor calls at once.
         poll_patience_s: For how long every poll may fail before the task does.
+        poll_fresh_s: For how long an answer of ``get_many`` serves further polls.
         not_found_grace_s: For how long the vendor may not know a job that was created.
     """
 
     meta_type: ClassVar[type[JobMeta]]
+    shares_polls: ClassVar[bool] = False
     poll_patience_s: ClassVar[float] = 900.0
     not_found_grace_s: ClassVar[float] = 60.0
+    poll_fresh_s: float = 5.0
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Put the guard around what the class defines."""
         super().__init_subclass__(**kwargs)
+        cls.shares_polls = cls.get_many is not AsyncAgent.get_many
         for name, guarded in _GUARDED_ASYNC.items():
             if name in cls.__dict__:
                 setattr(cls, name, guarded(_coroutine(cls.__dict__[name])))
@@ -145,6 +151,20 @@ class AsyncAgent(_Shared, AsyncConnectorBase, Generic[M]):  # type: ignore[misc]
         Called for finished and unknown jobs too, before and long after the end.
         """
         raise NotImplementedError
+
+    async def get_many(self, resource_metas: Sequence[M]) -> Sequence[Resource | Exception]:
+        """
+        Return what ``get`` would for each job, in order, with fewer calls of the vendor.
+
+        Optional. Where an agent has it, polls go through it and ``get`` is not called: those that
+        arrive together, and other jobs of their group whose answers are older than ``poll_fresh_s``,
+        become one call. An exception in the place of an answer concerns that job only.
+        """
+        raise NotImplementedError
+
+    def poll_group(self, resource_meta: M) -> Hashable:
+        """Return what jobs must have in common to be asked for together, such as a credential."""
+        return None
 
     def links(self, resource_meta: M) -> dict[str, str]:
         """Return name and URL of the job's pages, for answers that have none of their own."""

@@ -123,7 +123,7 @@ async def get(
     with _entered("get"):
         try:
             with allow(rpc.remaining_s()):
-                resource = await raw(agent, meta)
+                resource = await _asked(agent, raw, meta)
             resource = _checked(agent, resource)
             memory.saw(resource)
         except JobNotFound as error:
@@ -131,6 +131,14 @@ async def get(
         except Exception as error:  # noqa: BLE001  # Flyte must not hear of it as an error
             resource = _unseen(agent, memory, error)
     return _linked(agent, meta, resource)
+
+
+async def _asked(
+    agent: AsyncAgent[Any], raw: Callable[..., Awaitable[Resource]], meta: JobMeta
+) -> Resource:
+    if agent.shares_polls:
+        return await agent.runtime.sharing.poll(agent, meta)
+    return await raw(agent, meta)
 
 
 def _undecodable(agent: AsyncAgent[Any], meta: Undecodable) -> Resource:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from .phases import Phase
 from .resource import Resource
+from .sharing import digest
 
 if TYPE_CHECKING:
     from .meta import JobMeta
@@ -65,7 +65,7 @@ class Memories:
 
     def of(self, meta: JobMeta) -> Memory:
         """Return the memory of a job, a fresh one if there is none."""
-        name = hashlib.blake2b(meta.encode(), digest_size=16).digest()
+        name = digest(meta)
         with self._lock:
             memory = self._jobs.setdefault(name, Memory())
             self._jobs.move_to_end(name)

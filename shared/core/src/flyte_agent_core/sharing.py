@@ -1,0 +1,160 @@
+"""
+Polls that arrive together become one call of the vendor.
+
+Propeller asks for each job by itself. An agent whose vendor can tell of many jobs at once
+implements ``get_many``, and this module gathers: polls of the same group that arrive within a
+moment, and every other job of the group whose last answer has grown old, go into one round. Its
+answers serve the polls that come while they are fresh.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import hashlib
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any
+
+from . import rpc
+from .errors import ProtocolError
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Sequence
+
+    from .agent import AsyncAgent
+    from .meta import JobMeta
+    from .resource import Resource
+
+GATHER_S = 0.01
+"""How long the first poll of a round waits for others."""
+
+_ROUND_BUDGET_S = 20.0
+_FORGOTTEN_AFTER_S = 300.0
+"""A job nobody has asked for since then is no longer asked for along with others."""
+
+
+def digest(meta: JobMeta) -> bytes:
+    """Return a short name of a job for tables."""
+    return hashlib.blake2b(meta.encode(), digest_size=16).digest()
+
+
+@dataclasses.dataclass
+class _Known:
+    """A job that is being polled, and the last answer about it."""
+
+    meta: JobMeta
+    asked_s: float
+    answered_s: float = float("-inf")
+    answer: Resource | Exception | None = None
+
+
+class _Round:
+    """One call of ``get_many``: the jobs it is for, and who waits for it."""
+
+    def __init__(self) -> None:
+        self.metas: dict[bytes, JobMeta] = {}
+        self.open = True
+        self.done: asyncio.Future[None]
+
+
+class Sharing:
+    """
+    The rounds of one agent.
+
+    Attributes:
+        rounds: Calls of ``get_many`` so far.
+        polls: Polls answered by them.
+    """
+
+    def __init__(self, most_jobs: int = 50_000) -> None:
+        self._most = most_jobs
+        self._known: dict[Hashable, OrderedDict[bytes, _Known]] = {}
+        self._rounds: dict[tuple[int, Hashable], _Round] = {}
+        self.rounds = 0
+        self.polls = 0
+
+    async def poll(self, agent: AsyncAgent[Any], meta: JobMeta) -> Resource:
+        """Return the answer about one job; raises what ``get_many`` raised, or said of it."""
+        group = agent.poll_group(meta)
+        name = digest(meta)
+        known = self._note(agent, group, name, meta)
+        self.polls += 1
+        if agent.clock.monotonic() - known.answered_s >= agent.poll_fresh_s:
+            await self._join(agent, group, name, meta)
+        return _delivered(known, agent)
+
+    def _note(self, agent: AsyncAgent[Any], group: Hashable, name: bytes, meta: JobMeta) -> _Known:
+        jobs = self._known.setdefault(group, OrderedDict())
+        now_s = agent.clock.monotonic()
+        known = jobs.setdefault(name, _Known(meta, now_s))
+        known.asked_s = now_s
+        jobs.move_to_end(name)
+        while len(jobs) > self._most:
+            jobs.popitem(last=False)
+        return known
+
+    async def _join(
+        self, agent: AsyncAgent[Any], group: Hashable, name: bytes, meta: JobMeta
+    ) -> None:
+        place = (id(asyncio.get_running_loop()), group)
+        round_ = self._rounds.get(place)
+        if round_ is None or not round_.open:
+            round_ = self._rounds[place] = _Round()
+            round_.done = asyncio.ensure_future(self._run(agent, place, round_))
+        round_.metas[name] = meta
+        await asyncio.shield(round_.done)
+
+    async def _run(
+        self, agent: AsyncAgent[Any], place: tuple[int, Hashable], round_: _Round
+    ) -> None:
+        await asyncio.sleep(GATHER_S)
+        round_.open = False
+        if self._rounds.get(place) is round_:
+            del self._rounds[place]
+        jobs = self._known.get(place[1], OrderedDict())
+        if len(round_.metas) > 1 or len(jobs) > 1:
+            round_.metas.update(self._grown_old(agent, jobs))
+        self.rounds += 1
+        names = list(round_.metas)
+        answers = await _ask(agent, list(round_.metas.values()))
+        now_s = agent.clock.monotonic()
+        for name, answer in zip(names, answers, strict=True):
+            known = jobs.get(name)
+            if known is not None:
+                known.answer, known.answered_s = answer, now_s
+                if not isinstance(answer, Exception) and answer.phase.is_terminal:
+                    known.asked_s = float("-inf")  # not asked for along with others again
+
+    def _grown_old(
+        self, agent: AsyncAgent[Any], jobs: OrderedDict[bytes, _Known]
+    ) -> dict[bytes, JobMeta]:
+        now_s = agent.clock.monotonic()
+        return {
+            name: known.meta
+            for name, known in jobs.items()
+            if now_s - known.answered_s >= agent.poll_fresh_s
+            and now_s - known.asked_s < _FORGOTTEN_AFTER_S
+        }
+
+
+async def _ask(agent: AsyncAgent[Any], metas: Sequence[JobMeta]) -> Sequence[Resource | Exception]:
+    """Call ``get_many`` on its own time: those who wait have deadlines of their own."""
+    try:
+        with rpc.serving(_ROUND_BUDGET_S):
+            answers: Sequence[Resource | Exception] = await agent.get_many(metas)
+    except Exception as error:  # noqa: BLE001  # each poll of the round gets it, and its guard
+        return [error] * len(metas)
+    if len(answers) == len(metas):
+        return answers
+    said = f"get_many answered {len(answers)} of {len(metas)} jobs; it must answer each, in order"
+    return [ProtocolError(said)] * len(metas)
+
+
+def _delivered(known: _Known, agent: AsyncAgent[Any]) -> Resource:
+    answer = known.answer
+    if answer is None:
+        raise ProtocolError(f"{agent.name}: a poll got no answer from its round")
+    if isinstance(answer, Exception):
+        known.answered_s = float("-inf")  # an error is not worth keeping
+        raise answer
+    return dataclasses.replace(answer)
