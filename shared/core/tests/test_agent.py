@@ -212,3 +212,55 @@ def test_importing_the_core_loads_nothing_heavy():
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == ""
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        "flytekit",
+        "flyte_agent_core",
+        "flyte_agent_core.agent",
+        "flyte_agent_core.errors",
+        "demo_plugin",
+    ],
+)
+def test_any_import_may_come_first(tmp_path, first):
+    """flytekit imports agents while it is imported, so core and flytekit import each other."""
+    (tmp_path / "demo_plugin.py").write_text(
+        "from flyte_agent_core import AsyncAgent, JobMeta, register\n"
+        "class Demo(AsyncAgent):\n"
+        "    name, task_type, meta_type = 'Demo', 'demo_first', JobMeta\n"
+        "    async def create(self, attempt): ...\n"
+        "    async def get(self, resource_meta): ...\n"
+        "    async def delete(self, resource_meta): ...\n"
+        "register(Demo)\n"
+    )
+    about = tmp_path / "demo_plugin-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: demo-plugin\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text("[flytekit.plugins]\ndemo = demo_plugin\n")
+    code = (
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import {first}, flytekit\n"
+        "from flyte_agent_core.registration import REPORT\n"
+        "print([r.state for r in REPORT if r.task_type == 'demo_first'])"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert out.stdout.strip() == "['served']", out.stderr
+
+
+def test_every_public_name_is_found():
+    for name in flyte_agent_core.__all__:
+        assert getattr(flyte_agent_core, name).__name__ == name
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = flyte_agent_core.nothing
+
+
+@pytest.mark.parametrize("path", ["no_such_module:Agent", "json:NoSuchName", "json"])
+def test_a_module_that_cannot_be_imported_does_not_break_the_import(path):
+    register(path)
+    assert any(r.agent == path and r.state == "failed" for r in REPORT)
+
+
+def test_an_agent_may_be_named_by_its_path():
+    register(f"{__name__}:Minimal" if __name__ in sys.modules else Minimal)
+    assert ConnectorRegistry.get_connector("minimal").name == "Minimal Agent"

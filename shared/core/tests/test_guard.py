@@ -83,7 +83,7 @@ def test_what_may_pass_later_is_raised_from_create(agent, vendor, call, error):
 
 
 def test_a_create_that_raised_after_the_vendor_accepted_is_undone(agent, vendor, call):
-    class LostAnswer(type(agent)):  # type: ignore[misc]
+    class LostAnswer(type(agent)):  # type: ignore[misc]  # a class made on the spot
         async def create(self, attempt: Attempt) -> JobMeta:
             await super().create(attempt)
             raise RetryableError("the answer was lost")
@@ -186,7 +186,7 @@ def test_patience_with_a_vendor_that_never_answers_ends(agent, vendor, clock, ca
 
 
 def test_get_comes_back_when_the_vendor_hangs(agent, vendor, call):
-    class Hanging(type(agent)):  # type: ignore[misc]
+    class Hanging(type(agent)):  # type: ignore[misc]  # a class made on the spot
         async def get(self, resource_meta: Any) -> Resource:
             await asyncio.Event().wait()
             raise AssertionError
@@ -232,7 +232,7 @@ def test_garbage_metadata_is_answered(agent, vendor, data):
 
 
 def test_undefined_never_leaves(agent, call):
-    class Vague(type(agent)):  # type: ignore[misc]
+    class Vague(type(agent)):  # type: ignore[misc]  # a class made on the spot
         async def get(self, resource_meta: Any) -> Resource:
             return Resource(phase=Phase.UNDEFINED, outputs={})
 
@@ -274,7 +274,7 @@ def test_blocking_methods_run_in_threads(call):
     class Blocking(AsyncAgent[JobMeta]):
         name, task_type, meta_type = "Blocking", "blocking", JobMeta
 
-        def create(self, attempt: Attempt) -> JobMeta:  # type: ignore[override]
+        def create(self, attempt: Attempt) -> JobMeta:  # type: ignore[override]  # plain functions are allowed
             assert threading.current_thread() is not threading.main_thread()
             return JobMeta()
 

@@ -112,7 +112,7 @@ def test_files_are_their_uri():
     blob = literals_pb2.Blob(uri="s3://b/k")
     blob.metadata.type.format = "csv"
     ref = decode(literals_pb2.Literal(scalar=literals_pb2.Scalar(blob=blob)))
-    assert (ref, ref.uri, ref.format) == ("s3://b/k", "s3://b/k", "csv")
+    assert (ref, ref.uri, ref.file_format) == ("s3://b/k", "s3://b/k", "csv")
     schema = literals_pb2.Schema(uri="s3://b/s")
     assert decode(literals_pb2.Literal(scalar=literals_pb2.Scalar(schema=schema))) == "s3://b/s"
 

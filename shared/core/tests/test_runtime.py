@@ -68,7 +68,7 @@ def test_threads_never_use_the_default_executor():
     async def story() -> None:
         loop = asyncio.get_running_loop()
         await Threads(1).run(lambda: None)
-        assert loop._default_executor is None  # type: ignore[attr-defined]
+        assert loop._default_executor is None  # type: ignore[attr-defined]  # asyncio keeps it private
 
     asyncio.run(story())
 

@@ -82,7 +82,7 @@ class _Shared:
         return self.runtime.clients.get(key, factory)
 
 
-class AsyncAgent(_Shared, AsyncConnectorBase, Generic[M]):  # type: ignore[misc]  # flytekit's bases are untyped
+class AsyncAgent(_Shared, AsyncConnectorBase, Generic[M]):
     """
     Base of an agent for jobs that run for a while at a vendor's.
 
@@ -122,7 +122,7 @@ class AsyncAgent(_Shared, AsyncConnectorBase, Generic[M]):  # type: ignore[misc]
         self.clock = clock or SystemClock()
 
     @abstractmethod
-    async def create(self, attempt: Attempt) -> M:  # type: ignore[override]  # the guard speaks flytekit's form
+    async def create(self, attempt: Attempt) -> M:
         """
         Start the attempt's job, or find the one an earlier call started; return how to find it.
 
@@ -133,7 +133,7 @@ class AsyncAgent(_Shared, AsyncConnectorBase, Generic[M]):  # type: ignore[misc]
         raise NotImplementedError
 
     @abstractmethod
-    async def get(self, resource_meta: M) -> Resource:  # type: ignore[override]
+    async def get(self, resource_meta: M) -> Resource:
         """
         Return the job's phase; what raises here becomes the last known phase.
 
@@ -144,7 +144,7 @@ class AsyncAgent(_Shared, AsyncConnectorBase, Generic[M]):  # type: ignore[misc]
         raise NotImplementedError
 
     @abstractmethod
-    async def delete(self, resource_meta: M) -> None:  # type: ignore[override]
+    async def delete(self, resource_meta: M) -> None:
         """
         Stop the job and come back when it has stopped; never destroy results.
 
@@ -173,16 +173,16 @@ class AsyncAgent(_Shared, AsyncConnectorBase, Generic[M]):  # type: ignore[misc]
     async def undo(self, attempt: Attempt) -> None:
         """Stop what a create that raised may have started; Flyte does not know of it."""
 
-    async def get_metrics(self, resource_meta: M) -> dict[str, Any]:  # type: ignore[override]
+    async def get_metrics(self, resource_meta: M) -> dict[str, Any]:
         """Return the job's figures by name."""
         return {}
 
-    async def get_logs(self, resource_meta: M) -> list[str]:  # type: ignore[override]
+    async def get_logs(self, resource_meta: M) -> list[str]:
         """Return the job's log, a line each."""
         return []
 
 
-class SyncAgent(_Shared, SyncConnectorBase):  # type: ignore[misc]  # flytekit's bases are untyped
+class SyncAgent(_Shared, SyncConnectorBase):
     """
     Base of an agent that is done when it answers.
 
@@ -193,7 +193,7 @@ class SyncAgent(_Shared, SyncConnectorBase):  # type: ignore[misc]  # flytekit's
         """Put the guard around what the class defines."""
         super().__init_subclass__(**kwargs)
         if "do" in cls.__dict__:
-            cls.do = _guarded_do(_coroutine(cls.__dict__["do"]))  # type: ignore[method-assign]
+            cls.do = _guarded_do(_coroutine(cls.__dict__["do"]))  # type: ignore[method-assign]  # that is the point
 
     def __init__(
         self, task_type: str = "", *, runtime: Runtime | None = None, clock: Clock | None = None
@@ -203,7 +203,7 @@ class SyncAgent(_Shared, SyncConnectorBase):  # type: ignore[misc]  # flytekit's
         self.clock = clock or SystemClock()
 
     @abstractmethod
-    async def do(self, attempt: Attempt) -> Resource:  # type: ignore[override]
+    async def do(self, attempt: Attempt) -> Resource:
         """
         Do the work and return the terminal result, everything in it.
 

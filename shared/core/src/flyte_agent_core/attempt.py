@@ -77,13 +77,13 @@ class Attempt:
     @property
     def sql(self) -> str:
         """The SQL statement, verbatim."""
-        return self.template.sql.statement
+        return str(self.template.sql.statement)
 
     @property
     def timeout_s(self) -> float:
         """Seconds the task may take by its own metadata; 0 when it does not say."""
         timeout = self.template.metadata.timeout
-        return timeout.seconds + timeout.nanos / 1e9
+        return float(timeout.seconds + timeout.nanos / 1e9)
 
     def config(self, cls: type[C]) -> C:
         """Return ``custom`` as ``cls``; a mistake in it is an ``InvalidConfig``."""

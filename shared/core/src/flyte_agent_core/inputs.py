@@ -19,14 +19,14 @@ _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.timezone.utc)
 class FileRef(str):
     """Where a file, folder or dataset is; the string is its URI."""
 
-    __slots__ = ("format",)
+    __slots__ = ("file_format",)
 
-    format: str
+    file_format: str
 
     def __new__(cls, uri: str, format: str = "") -> Self:  # noqa: A002  # Flyte's own name for it
         """Make a reference to ``uri`` in Flyte's ``format``, such as ``parquet``."""
         ref = super().__new__(cls, uri)
-        ref.format = format
+        ref.file_format = format
         return ref
 
     @property

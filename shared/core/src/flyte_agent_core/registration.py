@@ -9,6 +9,7 @@ everything else goes on.
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import importlib.util
 import logging
 from typing import TYPE_CHECKING, Any, Literal
@@ -43,24 +44,30 @@ REPORT: list[Registered] = []
 """Everything :func:`register` did in this process, oldest first."""
 
 
-def register(agent_class: type[AsyncAgent[Any] | SyncAgent]) -> None:
+def register(agent: type[AsyncAgent[Any] | SyncAgent] | str) -> None:
     """
-    Serve ``agent_class`` under its task type and aliases; never raises, twice is once.
+    Serve an agent under its task type and aliases; never raises, and twice is once.
 
-    An alias is a type of flytekit's stock plugin. If that plugin can be imported it keeps the
-    type, loaded already or
-    not: it would raise, and with it ``import flytekit``, if it found its own type taken.
+    An alias is a type of flytekit's stock plugin. If that plugin can be imported it keeps the type,
+    loaded already or not: it would raise, and with it ``import flytekit``, if it found its own type
+    taken.
+
+    Args:
+        agent: The class, or ``"package.module:Class"``, which is imported here, so that not even a
+            module that cannot be imported breaks ``import flytekit``.
     """
     try:
-        _register(agent_class)
+        _register(_load(agent) if isinstance(agent, str) else agent)
     except Exception as error:  # noqa: BLE001  # whatever it is, `import flytekit` must pass
-        name = getattr(agent_class, "name", agent_class.__name__)
-        _note(
-            name,
-            getattr(agent_class, "task_type", "?"),
-            "failed",
-            f"{type(error).__name__}: {error}",
-        )
+        name = agent if isinstance(agent, str) else getattr(agent, "name", agent.__name__)
+        task_type = getattr(agent, "task_type", "?")
+        _note(name, task_type, "failed", f"{type(error).__name__}: {error}")
+
+
+def _load(path: str) -> type[AsyncAgent[Any] | SyncAgent]:
+    module, _, name = path.partition(":")
+    found: type[AsyncAgent[Any] | SyncAgent] = getattr(importlib.import_module(module), name)
+    return found
 
 
 def _register(agent_class: type[AsyncAgent[Any] | SyncAgent]) -> None:

@@ -31,6 +31,8 @@ class Resource(FlyteResource):
     """
 
     phase: Phase = Phase.UNDEFINED
+    message: str | None = None
+    custom_info: dict[str, Any] | None = None
     links: dict[str, str] = dataclasses.field(default_factory=dict)
     error_code: str | None = None
 

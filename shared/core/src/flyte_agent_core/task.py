@@ -32,7 +32,7 @@ _FIRST_PAUSE_S, _LAST_PAUSE_S = 0.2, 5.0
 _LOCAL_DEADLINE_S = 600.0
 
 
-class AgentTask(PythonTask[T]):  # type: ignore[misc]  # flytekit's tasks are untyped
+class AgentTask(PythonTask[T]):
     """
     Base of task classes whose work is done by an agent.
 

@@ -1,0 +1,66 @@
+"""Processes of a benchmark: started, watched, and ended by the one who started them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import grpc
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def free_port() -> int:
+    """Return a loopback port nobody uses right now."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def cpu_s(pid: int) -> float:
+    """Return the CPU seconds a process has used, user and system."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+def memory_mib(pid: int) -> float:
+    """Return the resident memory of a process."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) / 1024
+    return 0.0
+
+
+@contextlib.contextmanager
+def running(command: list[str], env: Mapping[str, str], log: Path) -> Iterator[subprocess.Popen[str]]:
+    """Run a command for as long as the body does."""
+    with log.open("w") as out:
+        process = subprocess.Popen(
+            command, env={**os.environ, **env}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=out, text=True
+        )
+        try:
+            yield process
+        finally:
+            process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(20)
+            process.kill()
+            process.communicate()
+
+
+def wait_until_serving(port: int, process: subprocess.Popen[str], limit_s: float = 60.0) -> None:
+    """Return when a gRPC server listens on ``port``; raise when its process ends or time is up."""
+    end_s = time.monotonic() + limit_s
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        ready = grpc.channel_ready_future(channel)
+        while time.monotonic() < end_s:
+            if process.poll() is not None:
+                raise RuntimeError(f"the service ended with code {process.returncode} before it served")
+            with contextlib.suppress(grpc.FutureTimeoutError):
+                ready.result(timeout=0.5)
+                return
+    raise RuntimeError(f"no service on port {port} after {limit_s:.0f} s")
