@@ -1,0 +1,1 @@
+"""The gRPC service for Flyte agents and the ``flyte-agent`` command."""

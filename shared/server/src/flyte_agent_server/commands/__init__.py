@@ -1,0 +1,1 @@
+"""What each command of ``flyte-agent`` does; imported when it is called."""
