@@ -178,7 +178,7 @@ def merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
 class Bench:
     """The agent beside its vendor, called as Flyte calls it."""
 
-    def __init__(self, vendor: ScriptedBigQuery, clock: FakeClock) -> None:
+    def __init__(self, vendor: Any, clock: FakeClock) -> None:
         self.vendor, self.clock = vendor, clock
         self.agent = BigQueryAgent(clock=clock)
 
@@ -220,6 +220,12 @@ class Bench:
         """Poll, after the metadata's way through Flyte."""
         kept = self.agent.metadata_type.decode(meta.encode())
         return self.run(lambda: self.agent.get(resource_meta=kept), 9.0)
+
+    def settle(self, meta: Any) -> Any:
+        """Poll until the job is over."""
+        while not (resource := self.get(meta)).phase.is_terminal:
+            pass
+        return resource
 
     def get_failed(self, failed: Any) -> Any:
         """Poll a create that the user must repair."""
@@ -263,6 +269,17 @@ def vendor(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedBigQuery]:
 def bench(vendor: ScriptedBigQuery) -> Bench:
     """The agent and its vendor."""
     return Bench(vendor, FakeClock())
+
+
+@pytest.fixture
+def laptop(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    """The agent beside the stand-in that really runs queries."""
+    from flyte_agent_bigquery.local import LocalBigQuery
+
+    with LocalBigQuery() as server:
+        monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", server.url)
+        yield Bench(server, FakeClock())
+        assert not server.errors
 
 
 @pytest.fixture

@@ -779,3 +779,52 @@ def test_class_says_what_it_serves():
     assert BigQueryAgent.task_type == TASK_TYPE
     assert BigQueryAgent.aliases == (STOCK_TASK_TYPE,)
     assert BigQueryAgent.stock_module == "flytekitplugins.bigquery"
+
+
+# -- on a laptop --------------------------------------------------------------------------------------------
+
+
+def test_a_query_really_runs(laptop):
+    typed = {"parameters": {"n": {"type": "INT64"}}, "parameter_order": ["n"], "result": "scalar"}
+    sql = "SELECT SUM(x) -- all of them\nFROM UNNEST(GENERATE_ARRAY(1, @n)) AS x"
+
+    meta = laptop.create(typed, sql=sql, inputs={"n": int}, values={"n": 100}, outputs={"o0": int})
+    resource = laptop.settle(meta)
+
+    assert resource.phase is Phase.SUCCEEDED, resource.message
+    assert resource.outputs.literals["o0"].scalar.primitive.integer == 5050
+    assert resource.custom_info["statement_type"] == "SELECT"
+
+
+def test_a_script_really_gives_its_last_select(laptop):
+    sql = "DECLARE x INT64 DEFAULT 1; SELECT x; SET x = 7; SELECT x;"
+
+    resource = laptop.settle(laptop.create({"result": "scalar"}, sql=sql, outputs={"o0": int}))
+
+    assert resource.outputs.literals["o0"].scalar.primitive.integer == 7
+
+
+def test_bad_sql_really_is_pointed_at(laptop):
+    resource = laptop.settle(laptop.create(sql="SELECT 1,\n  FORM t"))
+
+    assert resource.phase is Phase.FAILED
+    assert resource.error_code == "BIGQUERY.INVALID_QUERY"
+    assert "\n2 |   FORM t\n" in resource.message
+
+
+def test_a_repeated_create_really_adopts(laptop):
+    first = laptop.create()
+    laptop.settle(first)
+    second = laptop.create()
+
+    assert second.job_id == first.job_id
+    assert laptop.create(sql="SELECT 2").code == "BIGQUERY.JOB_CONFLICT"
+
+
+def test_a_running_query_really_stops(laptop):
+    sql = "SELECT COUNT(*) FROM UNNEST(GENERATE_ARRAY(1, 100000)) a, UNNEST(GENERATE_ARRAY(1, 100000)) b"
+    meta = laptop.create(sql=sql)
+
+    laptop.delete(meta)
+
+    assert laptop.settle(meta).error_code == "BIGQUERY.STOPPED"

@@ -44,7 +44,9 @@ class Many(AsyncAgent[JobMeta]):
 
 @pytest.fixture
 def many(clock):
-    return Many(clock=clock)
+    made = Many(clock=clock)
+    made.poll_fresh_s = 5.0
+    return made
 
 
 def polls(agent: Many, *keys: str) -> list[Resource]:
@@ -90,6 +92,15 @@ def test_jobs_that_are_due_are_asked_along(many, clock):
     polls(many, "a2")
     polls(many, "a3")
     assert len(many.rounds) == 2
+
+
+def test_without_freshness_each_poll_is_asked_for_alone(many):
+    """A local run: every change is seen at once, and nobody pays for the others."""
+    many.poll_fresh_s = 0.0
+    for _ in range(3):
+        polls(many, "a1")
+        polls(many, "a2")
+    assert many.rounds == [["a1"], ["a2"]] * 3
 
 
 def test_finished_and_forgotten_jobs_are_not_asked_along(many, clock):
@@ -161,6 +172,7 @@ def test_known_jobs_are_bounded(clock):
     from flyte_agent_core.sharing import Sharing
 
     agent = Many(clock=clock)
+    agent.poll_fresh_s = 5.0
     agent.runtime.sharing = Sharing(most_jobs=10)
     polls(agent, *(f"a{n}" for n in range(10)))
     clock.now_s += 30

@@ -13,6 +13,8 @@ from flyte_agent_core import AsyncAgent
 from .meta import BigQueryJobMeta
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable, Sequence
+
     from flyte_agent_core import Attempt, Resource
 
 
@@ -50,6 +52,18 @@ class BigQueryAgent(AsyncAgent[BigQueryJobMeta]):
         from . import polling
 
         return await polling.poll(self, resource_meta)
+
+    async def get_many(
+        self, resource_metas: Sequence[BigQueryJobMeta]
+    ) -> Sequence[Resource | Exception]:
+        """Return what ``get`` would for each job, from the list of jobs where that is cheaper."""
+        from . import rounds
+
+        return await rounds.poll_all(self, resource_metas)
+
+    def poll_group(self, resource_meta: BigQueryJobMeta) -> Hashable:
+        """Return what one list can tell of: the jobs of an account in a project."""
+        return resource_meta.account, resource_meta.project
 
     async def delete(self, resource_meta: BigQueryJobMeta) -> None:
         """Cancel the job and watch it stop; what it has written stays."""

@@ -12,7 +12,7 @@ from .job import Job, JobRef
 from .links import endpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from flyte_agent_core import AsyncAgent
 
@@ -66,6 +66,14 @@ class Calls:
     async def recent_jobs(self, project: str, since_s: float) -> dict[str, Any]:
         """Return this account's jobs of all locations, the newest first."""
         return await self._run(lambda client: client.recent_jobs(project, since_s))
+
+    async def jobs(
+        self, project: str, since_s: float, states: Sequence[str], page_token: str = ""
+    ) -> dict[str, Any]:
+        """Return one page of this account's jobs in these states, whole, the newest first."""
+        return await self._run(
+            lambda client: client.jobs_page(project, since_s, states, page_token)
+        )
 
     async def _run(self, call: Callable[[BigQueryClient], T]) -> T:
         return await self._agent.blocking(lambda: call(self._client()))

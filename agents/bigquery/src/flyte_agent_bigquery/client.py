@@ -26,6 +26,7 @@ from .credentials import load
 from .job import JobRef
 from .links import endpoint
 from .rest import encoded, place_of, project_path, same_job
+from .rate import Rate
 from .session import open_session, user_agent
 from .tokens import Tokens
 
@@ -65,6 +66,7 @@ class BigQueryClient:
             client_options={"api_endpoint": address} if address else None,
         )
         self.project = project
+        self._rate = Rate()
         self._tokens = Tokens(credentials, request, _utc_now)
         # The library's public methods take no job id for any job kind but their own and no field they do not know, or
         # need several requests for rows. Its connection's api_request has been the layer below for ten years and is
@@ -155,6 +157,20 @@ class BigQueryClient:
         }
         return self._call("GET", f"{project_path(project)}/jobs", query)
 
+    def jobs_page(
+        self, project: str, since_s: float, states: Sequence[str], page_token: str = ""
+    ) -> dict[str, Any]:
+        """Return one page of this account's jobs in these states, of all locations, newest first."""
+        query: dict[str, Any] = {
+            "minCreationTime": str(max(0, int(since_s * 1000))),
+            "stateFilter": list(states),
+            "projection": "full",
+            "maxResults": "1000",
+        }
+        if page_token:
+            query["pageToken"] = page_token
+        return self._call("GET", f"{project_path(project)}/jobs", query)
+
     def result_page(self, ref: JobRef, max_rows: int) -> dict[str, Any]:
         """
         Return schema and at most ``max_rows`` rows of a finished query.
@@ -177,7 +193,7 @@ class BigQueryClient:
         send = functools.partial(self._send, "POST", path, None, data)
         return self._object(send, again=(), of_job=False)
 
-    def _call(self, method: str, path: str, query: dict[str, str]) -> dict[str, Any]:
+    def _call(self, method: str, path: str, query: dict[str, Any]) -> dict[str, Any]:
         """Send what may be sent twice: a kept connection may have died since the last poll."""
         send = functools.partial(self._send, method, path, query)
         return self._object(send, again=(requests.ConnectionError,), of_job=True)
@@ -186,7 +202,8 @@ class BigQueryClient:
         self, send: Callable[[], Any], *, again: tuple[type[Exception], ...], of_job: bool
     ) -> dict[str, Any]:
         try:
-            answer = self._signed_in(send, again)
+            with self._rate.heard():
+                answer = self._signed_in(send, again)
         except Exception as error:
             _raise(error, of_job=of_job)
             raise
@@ -214,9 +231,10 @@ class BigQueryClient:
         self,
         method: str,
         path: str,
-        query: dict[str, str] | None,
+        query: dict[str, Any] | None,
         body: bytes | None = None,
     ) -> Any:
+        self._rate.wait(_left_s())
         left_s = _left_s()
         return self._api_request(
             method=method,

@@ -32,7 +32,7 @@ async def poll(agent: AsyncAgent[Any], meta: BigQueryJobMeta) -> Resource:
         AgentError: The job or its outputs could not be read this time; the job is not to blame.
     """
     calls = Calls(agent, meta.account)
-    return await _answer(calls, meta, await jobs.see(calls, agent.clock, meta.ref))
+    return await answer(agent, meta, await jobs.see(calls, agent.clock, meta.ref))
 
 
 async def stop(agent: AsyncAgent[Any], meta: BigQueryJobMeta) -> None:
@@ -53,12 +53,18 @@ async def log_lines(agent: AsyncAgent[Any], meta: BigQueryJobMeta) -> list[str]:
     return await insight.log_lines(calls, await jobs.see(calls, agent.clock, meta.ref))
 
 
-async def _answer(calls: Calls, meta: BigQueryJobMeta, job: Job) -> Resource:
+async def answer(agent: AsyncAgent[Any], meta: BigQueryJobMeta, job: Job) -> Resource:
+    """
+    Return what :func:`poll` does, for a job that was read already.
+
+    Raises:
+        AgentError: Its outputs could not be read this time.
+    """
     failure = _failure(meta, job)
     if failure is not None or not job.is_done:
         return _resource(meta, job, failure)
     try:
-        outputs = await outputs_of(calls, meta, job)
+        outputs = await outputs_of(Calls(agent, meta.account), meta, job)
     except TaskError as error:
         return _resource(meta, job, error)
     return _resource(meta, job, outputs=outputs)

@@ -94,7 +94,8 @@ class AsyncAgent(_Shared, AsyncConnectorBase, Generic[M]):
         stock_module: Where that plugin lives; if it is installed, it keeps its types.
         max_threads: Blocking vendor calls at once.
         poll_patience_s: For how long every poll may fail before the task does.
-        poll_fresh_s: For how long an answer of ``get_many`` serves further polls.
+        poll_fresh_s: For how long an answer of ``get_many`` serves further polls; a service sets it,
+            a local run wants to see each change.
         not_found_grace_s: For how long the vendor may not know a job that was created.
     """
 
@@ -102,7 +103,7 @@ class AsyncAgent(_Shared, AsyncConnectorBase, Generic[M]):
     shares_polls: ClassVar[bool] = False
     poll_patience_s: ClassVar[float] = 900.0
     not_found_grace_s: ClassVar[float] = 60.0
-    poll_fresh_s: float = 5.0
+    poll_fresh_s: float = 0.0
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Put the guard around what the class defines."""
