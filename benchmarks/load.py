@@ -12,7 +12,6 @@ import grpc
 from flyteidl.admin import agent_pb2
 from flyteidl.service import agent_pb2_grpc
 
-TASK_TYPE = "bigquery_query_job_task"
 RUNNING = 2
 
 
@@ -44,21 +43,29 @@ class Load:
         return ordered[min(len(ordered) - 1, int(part * len(ordered)))]
 
 
-def requests(jobs: int) -> list[agent_pb2.GetTaskRequest]:
-    """Return polls of different jobs, with the metadata the stock plugin writes."""
+def requests(jobs: int, task_type: str, **more: object) -> list[agent_pb2.GetTaskRequest]:
+    """Return polls of different jobs; ``more`` is what the metadata has beside the stock plugin's fields."""
     made = []
     for number in range(jobs):
-        meta = {"job_id": f"job_{number}", "project": "bench-project", "location": "US"}
+        meta = {"job_id": f"job_{number}", "project": "bench-project", "location": "US", **more}
         request = agent_pb2.GetTaskRequest(resource_meta=json.dumps(meta).encode())
-        request.task_category.name = TASK_TYPE
+        request.task_category.name = task_type
         made.append(request)
     return made
 
 
-async def poll(port: int, *, in_flight: int, seconds: float, most: int, deadline_s: float = 120.0) -> Load:
+async def poll(
+    port: int,
+    polls: list[agent_pb2.GetTaskRequest],
+    *,
+    in_flight: int,
+    seconds: float,
+    most: int,
+    deadline_s: float = 120.0,
+) -> Load:
     """Keep ``in_flight`` polls going for ``seconds``, or until ``most`` were sent."""
     load = Load(0.0, [], 0, 0)
-    source = itertools.islice(itertools.cycle(requests(1000)), most)
+    source = itertools.islice(itertools.cycle(polls), most)
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
         stub = agent_pb2_grpc.AsyncAgentServiceStub(channel)
         start_s = time.perf_counter()
@@ -74,7 +81,12 @@ async def poll(port: int, *, in_flight: int, seconds: float, most: int, deadline
     return load
 
 
-async def _one(stub: agent_pb2_grpc.AsyncAgentServiceStub, request: agent_pb2.GetTaskRequest, load: Load, deadline_s: float) -> None:
+async def _one(
+    stub: agent_pb2_grpc.AsyncAgentServiceStub,
+    request: agent_pb2.GetTaskRequest,
+    load: Load,
+    deadline_s: float,
+) -> None:
     began_s = time.perf_counter()
     try:
         response = await stub.GetTask(request, timeout=deadline_s)

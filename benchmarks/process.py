@@ -36,11 +36,18 @@ def memory_mib(pid: int) -> float:
 
 
 @contextlib.contextmanager
-def running(command: list[str], env: Mapping[str, str], log: Path) -> Iterator[subprocess.Popen[str]]:
+def running(
+    command: list[str], env: Mapping[str, str], log: Path
+) -> Iterator[subprocess.Popen[str]]:
     """Run a command for as long as the body does."""
     with log.open("w") as out:
         process = subprocess.Popen(
-            command, env={**os.environ, **env}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=out, text=True
+            command,
+            env={**os.environ, **env},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=out,
+            text=True,
         )
         try:
             yield process
@@ -59,7 +66,9 @@ def wait_until_serving(port: int, process: subprocess.Popen[str], limit_s: float
         ready = grpc.channel_ready_future(channel)
         while time.monotonic() < end_s:
             if process.poll() is not None:
-                raise RuntimeError(f"the service ended with code {process.returncode} before it served")
+                raise RuntimeError(
+                    f"the service ended with code {process.returncode} before it served"
+                )
             with contextlib.suppress(grpc.FutureTimeoutError):
                 ready.result(timeout=0.5)
                 return

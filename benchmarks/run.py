@@ -19,26 +19,39 @@ import time
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import load
 import process
 
 LATENCY_MS = 50
 IN_FLIGHT = 100
+JOBS = 1000
+EMAIL = "bench@bench-project.iam.gserviceaccount.com"
+STOCK_TYPE, OUR_TYPE = "bigquery_query_job_task", "bigquery_job"
+SECRET = "bench"  # noqa: S105  # the name of one
 
 
 @dataclasses.dataclass(frozen=True)
 class Service:
-    """One service under test: how to start it, and how much to ask of it."""
+    """One service under test: how to start it, and what its polls look like."""
 
     title: str
     python: str
     arguments: tuple[str, ...]
-    most: int
+    task_type: str
+    meta: Mapping[str, object] = dataclasses.field(default_factory=dict)
 
     def command(self, port: int) -> list[str]:
         """Return the command that serves on ``port``."""
-        return [self.python, *(part.format(port=port, metrics=process.free_port()) for part in self.arguments)]
+        return [
+            self.python,
+            *(part.format(port=port, metrics=process.free_port()) for part in self.arguments),
+        ]
+
+    def polls(self, jobs: int) -> list[Any]:
+        """Return polls of ``jobs`` different jobs."""
+        return load.requests(jobs, self.task_type, **self.meta)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,28 +69,71 @@ class Figures:
 
 
 def services(ours: str, stock: str) -> list[Service]:
-    """Return both services; the stock one is asked for fewer polls, it would take minutes."""
-    serve_ours = ("-m", "flyte_agent_server", "serve", "--port", "{port}", "--metrics-port", "{metrics}")
-    serve_stock = ("-m", "flytekit.clis.sdk_in_container.pyflyte", "serve", "connector", "--port", "{port}", "--prometheus_port", "{metrics}")
+    """Return both services; ours once with a call for each poll, and once as it is delivered."""
+    pyflyte = (
+        "-c",
+        "from flytekit.clis.sdk_in_container.pyflyte import main; main()",
+        "serve",
+        "connector",
+    )
+    flyte_agent = ("-m", "flyte_agent_server", "serve", "--host", "127.0.0.1")
+    ports = ("--port", "{port}", "--metrics-port", "{metrics}")
+    meta = {"v": 1, "credentials": SECRET}
     return [
-        Service("flytekit stock", stock, ("-c", "from flytekit.clis.sdk_in_container.pyflyte import main; main()", *serve_stock[2:]), 20_000),
-        Service("flyte-agent", ours, serve_ours, 20_000),
+        Service(
+            "flytekit stock",
+            stock,
+            (*pyflyte, "--port", "{port}", "--prometheus_port", "{metrics}"),
+            STOCK_TYPE,
+        ),
+        Service(
+            "flyte-agent, answers used once",
+            ours,
+            (*flyte_agent, *ports, "--poll-fresh", "0"),
+            OUR_TYPE,
+            meta,
+        ),
+        Service("flyte-agent", ours, (*flyte_agent, *ports), OUR_TYPE, meta),
     ]
 
 
 def credentials(folder: Path, url: str) -> dict[str, dict[str, str]]:
-    """Return the environment of each kind of credential."""
-    key = folder / "key.json"
-    key.write_text(json.dumps(_service_account(url)))
-    host = url.removeprefix("http://")
-    common = {"BIGQUERY_EMULATOR_HOST": url, "NO_PROXY": "*", "CLOUDSDK_CONFIG": str(folder)}
+    """Return the environment of each kind of credential: stock finds it as a file, ours as a secret."""
+    kinds = {
+        "service-account key": _service_account(url),
+        "workload identity": _federated(folder, url),
+    }
+    return {kind: _environment(folder, url, kind, info) for kind, info in kinds.items()}
+
+
+def _environment(folder: Path, url: str, kind: str, info: Mapping[str, Any]) -> dict[str, str]:
+    path = folder / f"{kind.replace(' ', '-')}.json"
+    path.write_text(json.dumps(info))
     return {
-        "service-account key": {**common, "GOOGLE_APPLICATION_CREDENTIALS": str(key), "GOOGLE_CLOUD_PROJECT": "bench-project"},
-        "workload identity": {**common, "GCE_METADATA_HOST": host, "GCE_METADATA_IP": host, "GCE_METADATA_ROOT": host},
+        "BIGQUERY_EMULATOR_HOST": url,
+        "GOOGLE_APPLICATION_CREDENTIALS": str(path),
+        "GOOGLE_CLOUD_PROJECT": "bench-project",
+        f"_FSEC_{SECRET.upper()}": json.dumps(info),
+        "FLYTE_AGENT_BIGQUERY_CALLS_PER_S": "100000",
+        "CLOUDSDK_CONFIG": str(folder),
+        "NO_PROXY": "*",
     }
 
 
-def _service_account(url: str) -> dict[str, str]:
+def _federated(folder: Path, url: str) -> dict[str, Any]:
+    subject = folder / "subject-token"
+    subject.write_text("bench-subject")
+    return {
+        "type": "external_account",
+        "audience": "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/x",
+        "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
+        "token_url": f"{url}/sts",
+        "service_account_impersonation_url": f"{url}/v1/projects/-/serviceAccounts/{EMAIL}:generateAccessToken",
+        "credential_source": {"file": str(subject)},
+    }
+
+
+def _service_account(url: str) -> dict[str, Any]:
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import rsa
 
@@ -89,7 +145,7 @@ def _service_account(url: str) -> dict[str, str]:
         "project_id": "bench-project",
         "private_key_id": "bench",
         "private_key": private.decode(),
-        "client_email": "bench@bench-project.iam.gserviceaccount.com",
+        "client_email": EMAIL,
         "token_uri": f"{url}/token",
     }
 
@@ -101,52 +157,68 @@ def stats(url: str) -> dict[str, float]:
     return found
 
 
-def measure(service: Service, env: Mapping[str, str], url: str, folder: Path, seconds: float) -> Figures:
+def measure(
+    service: Service, env: Mapping[str, str], url: str, folder: Path, seconds: float
+) -> Figures:
     """Start a service, warm it up, and poll it."""
     port = process.free_port()
     log = folder / f"{service.title.replace(' ', '-')}.log"
     with process.running(service.command(port), env, log) as started:
         process.wait_until_serving(port, started)
-        asyncio.run(load.poll(port, in_flight=IN_FLIGHT, seconds=3, most=200))
+        polls = service.polls(JOBS)
+        asyncio.run(load.poll(port, polls, in_flight=IN_FLIGHT, seconds=3, most=2 * JOBS))
         stats(url)
         before_s = process.cpu_s(started.pid)
-        done = asyncio.run(load.poll(port, in_flight=IN_FLIGHT, seconds=seconds, most=service.most))
+        done = asyncio.run(
+            load.poll(port, polls, in_flight=IN_FLIGHT, seconds=seconds, most=1_000_000)
+        )
         used_s, asked = process.cpu_s(started.pid) - before_s, stats(url)
-        polls = max(1, len(done.latencies_s))
+        answered = max(1, len(done.latencies_s))
         return Figures(
-            done.per_s, done.percentile_s(0.5), done.percentile_s(0.99), used_s / polls * 1000,
-            asked["requests"] / polls, (asked["connections"] - 1) / polls, process.memory_mib(started.pid),
+            done.per_s, done.percentile_s(0.5), done.percentile_s(0.99), used_s / answered * 1000,
+            asked["requests"] / answered, (asked["connections"] - 1) / answered, process.memory_mib(started.pid),
             done.failed + done.wrong,
         )  # fmt: skip
 
 
 def show(kind: str, rows: list[tuple[str, Figures]]) -> None:
     """Print one table."""
-    print(f"\n### GetTask of BigQuery, {kind}, vendor latency {LATENCY_MS} ms, {IN_FLIGHT} in flight\n")
-    print("| service | polls/s | p50 s | p99 s | CPU ms/poll | requests/poll | connections/poll | MiB | failed |")
+    print(
+        f"\n### GetTask of BigQuery, {kind}, vendor latency {LATENCY_MS} ms, {IN_FLIGHT} in flight\n"
+    )
+    print(
+        "| service | polls/s | p50 s | p99 s | CPU ms/poll | requests/poll | connections/poll | MiB | failed |"
+    )
     print("|---|--:|--:|--:|--:|--:|--:|--:|--:|")
     for title, f in rows:
         print(
             f"| {title} | {f.polls_per_s:.0f} | {f.p50_s:.2f} | {f.p99_s:.2f} | {f.cpu_ms:.2f} | {f.requests:.2f} | "
             f"{f.connections:.3f} | {f.memory_mib:.0f} | {f.failed} |"
         )
-    (_, stock), (_, ours) = rows
-    print(
-        f"\nratio ours/stock: {ours.polls_per_s / stock.polls_per_s:.1f} x polls/s, "
-        f"{stock.cpu_ms / ours.cpu_ms:.1f} x less CPU, {stock.requests / ours.requests:.1f} x fewer requests"
-    )
+    stock = rows[0][1]
+    for title, ours in rows[1:]:
+        print(
+            f"\n{title} against stock: {ours.polls_per_s / stock.polls_per_s:.1f} x polls/s, "
+            f"{stock.cpu_ms / ours.cpu_ms:.1f} x less CPU, {stock.requests / ours.requests:.1f} x fewer requests"
+        )
 
 
 def polling(ours: str, stock: str, seconds: float) -> None:
     """Compare polls of both services with both kinds of credential."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        vendor = [ours, str(Path(__file__).with_name("vendor.py")), str(LATENCY_MS)]
+        vendor = [ours, str(Path(__file__).with_name("vendor.py")), str(LATENCY_MS), str(JOBS)]
         with process.running(vendor, {}, folder / "vendor.log") as started:
             assert started.stdout is not None
             url = json.loads(started.stdout.readline())["url"]
             for kind, env in credentials(folder, url).items():
-                show(kind, [(s.title, measure(s, env, url, folder, seconds)) for s in services(ours, stock)])
+                show(
+                    kind,
+                    [
+                        (s.title, measure(s, env, url, folder, seconds))
+                        for s in services(ours, stock)
+                    ],
+                )
 
 
 def import_seconds(python: str, rounds: int) -> list[float]:
@@ -169,7 +241,9 @@ def importing(bare: str, others: dict[str, str], rounds: int) -> None:
             taken[title] += import_seconds(python, 1)
     base_s = statistics.median(taken["flytekit alone"])
     for title, times in taken.items():
-        print(f"| {title} | {statistics.median(times):.3f} | {(statistics.median(times) / base_s - 1) * 100:+.1f} % |")
+        print(
+            f"| {title} | {statistics.median(times):.3f} | {(statistics.median(times) / base_s - 1) * 100:+.1f} % |"
+        )
 
 
 def main() -> int:
@@ -180,7 +254,11 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--rounds", type=int, default=15)
     asked = parser.parse_args()
-    importing(asked.bare, {"with flyte-agent-bigquery": asked.author, "with the stock plugin": asked.stock}, asked.rounds)
+    importing(
+        asked.bare,
+        {"with flyte-agent-bigquery": asked.author, "with the stock plugin": asked.stock},
+        asked.rounds,
+    )
     polling(asked.ours, asked.stock, asked.seconds)
     return 0
 

@@ -1,8 +1,7 @@
 """
-A vendor that answers and does nothing: BigQuery's jobs.get and Google's token endpoint at a fixed latency.
+A vendor that answers and does nothing: BigQuery's jobs and Google's token endpoints, at a fixed latency.
 
-The metadata server answers at once, as one on the same node does. Run as ``python vendor.py LATENCY_MS``;
-prints its address, and ends when its standard input does.
+Run as ``python vendor.py LATENCY_MS JOBS``; prints its address, and ends when its standard input does.
 """
 
 from __future__ import annotations
@@ -13,8 +12,8 @@ import sys
 
 from flyte_agent_testing.server import FakeServer, Reply, Request, route
 
-FLAVOR = {"Metadata-Flavor": "Google"}
-EMAIL = "bench@bench-project.iam.gserviceaccount.com"
+PAGE = 1000
+TOKEN = {"access_token": "bench-token", "expires_in": 3600, "token_type": "Bearer"}
 
 
 def job(project: str, job_id: str) -> dict[str, object]:
@@ -24,7 +23,10 @@ def job(project: str, job_id: str) -> dict[str, object]:
         "kind": "bigquery#job",
         "id": f"{project}:US.{job_id}",
         "jobReference": {"projectId": project, "jobId": job_id, "location": "US"},
-        "configuration": {"jobType": "QUERY", "query": {"query": "SELECT 1", "priority": "INTERACTIVE"}},
+        "configuration": {
+            "jobType": "QUERY",
+            "query": {"query": "SELECT 1", "priority": "INTERACTIVE"},
+        },
         "status": {"state": "RUNNING"},
         "statistics": {
             "creationTime": "1700000000000",
@@ -38,6 +40,7 @@ class Vendor(FakeServer):
     """What both services call."""
 
     distance_s = 0.0
+    running = 0
 
     @route("GET", "/bigquery/v2/projects/{project}/jobs/{job_id}")
     async def get_job(self, request: Request, project: str, job_id: str) -> Reply:
@@ -49,30 +52,41 @@ class Vendor(FakeServer):
     async def token(self, request: Request) -> Reply:
         """https://developers.google.com/identity/protocols/oauth2/service-account#httprest."""
         await asyncio.sleep(self.distance_s)
-        return Reply(200, {"access_token": "bench-token", "expires_in": 3600, "token_type": "Bearer"})
+        return Reply(200, TOKEN)
 
-    @route("GET", "/", inline=True)
-    def ping(self, request: Request) -> Reply:
-        """How google-auth finds the metadata server."""
-        return Reply(200, {}, FLAVOR)
+    @route("GET", "/bigquery/v2/projects/{project}/jobs")
+    async def list_jobs(self, request: Request, project: str) -> Reply:
+        """https://cloud.google.com/bigquery/docs/reference/rest/v2/jobs/list."""
+        await asyncio.sleep(self.distance_s)
+        if request.query.get("stateFilter") == "done":
+            return Reply(200, {"jobs": []})
+        first = int(request.query.get("pageToken", 0))
+        last = min(first + PAGE, self.running)
+        more = {"nextPageToken": str(last)} if last < self.running else {}
+        return Reply(200, {"jobs": [job(project, f"job_{n}") for n in range(first, last)], **more})
 
-    @route("GET", "/computeMetadata/v1/{path:path}", inline=True)
-    def metadata(self, request: Request, path: str) -> Reply:
-        """https://cloud.google.com/compute/docs/metadata/querying-metadata."""
-        if path.endswith("/token"):
-            return Reply(200, {"access_token": "bench-token", "expires_in": 3600, "token_type": "Bearer"}, FLAVOR)
-        if path.startswith("project/"):
-            return Reply(200, b"bench-project", {**FLAVOR, "content-type": "application/text"})
-        if path.startswith("universe/"):
-            return Reply(200, b"googleapis.com", {**FLAVOR, "content-type": "application/text"})
-        account = {"email": EMAIL, "scopes": ["https://www.googleapis.com/auth/cloud-platform"], "aliases": ["default"]}
-        return Reply(200, account, {**FLAVOR, "content-type": "application/json"})
+    @route("POST", "/sts")
+    async def exchange(self, request: Request) -> Reply:
+        """https://cloud.google.com/iam/docs/reference/sts/rest/v1/TopLevel/token."""
+        await asyncio.sleep(self.distance_s)
+        kind = "urn:ietf:params:oauth:token-type:access_token"
+        return Reply(200, {**TOKEN, "issued_token_type": kind})
+
+    @route("POST", "/v1/projects/-/serviceAccounts/{account}")
+    async def impersonate(self, request: Request, account: str) -> Reply:
+        """https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts/generateAccessToken."""
+        await asyncio.sleep(self.distance_s)
+        return Reply(200, {"accessToken": "bench-token", "expireTime": "2999-01-01T00:00:00Z"})
 
     @route("GET", "/bench/stats", inline=True)
     def stats(self, request: Request) -> Reply:
         """What was asked since the last look."""
         counts = {name: n for name, n in self.counts().items() if name != "stats"}
-        found = {"requests": sum(counts.values()), "by_route": counts, "connections": self.connections}
+        found = {
+            "requests": sum(counts.values()),
+            "by_route": counts,
+            "connections": self.connections,
+        }
         self.forget()
         return Reply(200, found)
 
@@ -80,7 +94,7 @@ class Vendor(FakeServer):
 def main() -> None:
     """Serve until standard input ends."""
     with Vendor() as vendor:
-        vendor.distance_s = float(sys.argv[1]) / 1000
+        vendor.distance_s, vendor.running = float(sys.argv[1]) / 1000, int(sys.argv[2])
         print(json.dumps({"url": vendor.url}), flush=True)
         sys.stdin.read()
 

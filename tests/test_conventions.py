@@ -10,10 +10,13 @@ from __future__ import annotations
 import ast
 import io
 import re
+import socket
 import statistics
 import tokenize
 from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 from packages import ROOT, Package
 
@@ -206,3 +209,16 @@ def test_guide_for_contributors_stays_short() -> None:
     length = len((ROOT / "CONTRIBUTING.md").read_text().splitlines())
 
     assert length <= 150, f"CONTRIBUTING.md has {length} lines: move details into docs/how-to"
+
+
+def test_tests_cannot_reach_other_machines() -> None:
+    """192.0.2.0/24 belongs to nobody (RFC 5737)."""
+    with pytest.raises(RuntimeError, match="stand-in"):
+        socket.create_connection(("192.0.2.1", 80), timeout=1)
+    with pytest.raises(RuntimeError, match="stand-in"):
+        socket.getaddrinfo("example.org", 80)
+
+
+def test_tests_can_reach_this_machine() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        socket.create_connection(("localhost", server.getsockname()[1]), timeout=1).close()

@@ -61,7 +61,9 @@ def test_importing_flytekit_loads_neither_service_nor_kit(tmp_path: Path) -> Non
     assert not {"flyte_agent_testing", "flyte_agent_server", "pytest"} & loaded
 
 
-@pytest.mark.parametrize("first", ["flytekit", "core", "one module of core", "agent", "kit", "service"])
+@pytest.mark.parametrize(
+    "first", ["flytekit", "core", "one module of core", "agent", "kit", "service"]
+)
 def test_any_of_ours_may_be_imported_first(first: str, agent: Package, tmp_path: Path) -> None:
     """Ours import flytekit, which imports the plugins, which import core: a circle to get right."""
     module = {

@@ -203,9 +203,9 @@ def test_summary_counts_cases_and_sessions(tmp_path: Path) -> None:
         folder.mkdir()
         (folder / "0.xml").write_text(f"<testsuites><testsuite {attributes} /></testsuites>")
     sessions = [
-        {"name": "a", "result": "failed"},
-        {"name": "b", "result": "failed"},
-        {"name": "lint", "result": "success"},
+        {"signatures": ["a", "tests"], "result": "failed"},
+        {"signatures": ["b"], "result": "failed"},
+        {"signatures": ["lint", "lint-3.12"], "result": "success"},
     ]
 
     assert count(sessions, tmp_path) == (2 + 2 + 1, 2 + 1)

@@ -20,7 +20,7 @@ from flyte_agent_server.bootstrap import import_flytekit
 
 import_flytekit()  # as the service does: what else is installed here is not what is tested
 
-from flyte_agent_server.catalogue import Catalogue  # noqa: E402
+from flyte_agent_server.catalogue import Catalogue  # noqa: E402  # needs flytekit, see above
 from flyte_agent_server.service import AgentService  # noqa: E402
 from flyte_agent_server.settings import Settings  # noqa: E402
 

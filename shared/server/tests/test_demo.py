@@ -55,6 +55,8 @@ def test_a_workflow_runs_through_the_service_and_nothing_is_left(
     with_demo: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")  # nobody answers there
+    monkeypatch.setenv("NO_PROXY", "example.com")
     world = with_demo(reference="ReferenceChapter", elsewhere="LaterChapter")
     code, out, errors = demo(world, "--agent", "reference", "--agent", "elsewhere")
     assert (code, errors) == (0, ""), out + errors
@@ -99,6 +101,20 @@ def test_without_chapters_the_demo_says_what_to_install(with_reference: Any) -> 
     code, _, errors = demo(with_reference, "--agent", "reference")
     assert code == 1
     assert "pip install 'flyte-agent-bigquery[local]'" in errors
+
+
+def test_the_sandbox_says_what_keeps_a_proxy_out_of_the_way(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from flyte_agent_server.sandbox import _PROXIES, environment_of
+
+    for name in _PROXIES:
+        monkeypatch.delenv(name, raising=False)
+    assert environment_of([]) == {}
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
+    monkeypatch.setenv("NO_PROXY", "example.com")
+    hosts = "example.com,127.0.0.1,localhost"
+    assert environment_of([]) == {"no_proxy": hosts, "NO_PROXY": hosts}
 
 
 def test_the_sandbox_says_what_to_set_and_goes_on_ctrl_c(with_demo: Any) -> None:

@@ -149,7 +149,7 @@ def test_an_async_one_cannot_be_called_synchronously(serve: Any) -> None:
 def test_a_phase_that_flyte_does_not_know_is_a_failure() -> None:
     from flyte_agent_server.answers import terminal
 
-    resource = terminal(agent_pb2.Resource(phase=42), "X")  # type: ignore[arg-type]
+    resource = terminal(agent_pb2.Resource(phase=42), "X")  # type: ignore[arg-type]  # that is the point
     assert resource.phase == TaskExecution.FAILED
 
 

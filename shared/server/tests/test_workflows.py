@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Optional
 
+import msgpack
 import pytest
 from flyteidl.core import literals_pb2 as lit
 from flytekit import workflow
@@ -19,6 +20,11 @@ from flyte_agent_server.errors import DemoError
 
 def word(text: str) -> lit.Literal:
     return lit.Literal(scalar=lit.Scalar(primitive=lit.Primitive(string_value=text)))
+
+
+def packed(value: Any) -> lit.Literal:
+    binary = lit.Binary(value=msgpack.packb(value), tag="msgpack")
+    return lit.Literal(scalar=lit.Scalar(binary=binary))
 
 
 def run(flow: Any, answer: Any, **inputs: lit.Literal) -> lit.LiteralMap:
@@ -119,27 +125,32 @@ def test_parts_of_outputs_are_refused() -> None:
         (word("x" * 200), "'" + "x" * 98 + "…"),
         (lit.Literal(scalar=lit.Scalar(primitive=lit.Primitive(integer=3))), "3"),
         (lit.Literal(collection=lit.LiteralCollection(literals=[word("a")])), "1 items"),
-        (lit.Literal(map=lit.LiteralMap(literals={"a": word("a")})), "1 entries"),
-        (lit.Literal(scalar=lit.Scalar(none_type=lit.Void())), "nothing"),
+        (lit.Literal(map=lit.LiteralMap(literals={"a": word("a")})), "a='a'"),
+        (lit.Literal(scalar=lit.Scalar(none_type=lit.Void())), "None"),
         (lit.Literal(scalar=lit.Scalar(blob=lit.Blob(uri="s3://b/k"))), "s3://b/k"),
-        (lit.Literal(scalar=lit.Scalar(binary=lit.Binary())), "a binary"),
         (lit.Literal(scalar=lit.Scalar(union=lit.Union(value=word("a")))), "'a'"),
-        (lit.Literal(), "a value"),
+        (packed({"ok": True, "rows": [1, 2]}), "ok=True, rows=2 items"),
+        (packed([1, 2]), "2 items"),
     ],
 )
 def test_values_are_told_in_a_few_words(literal: lit.Literal, said: str) -> None:
     assert brief(literal) == said
 
 
+def test_what_cannot_be_told_says_so() -> None:
+    binary = lit.Literal(scalar=lit.Scalar(binary=lit.Binary(tag="odd")))
+    assert brief(binary).startswith("found binary data tagged 'odd'")
+
+
 def test_moments_are_told_as_dates() -> None:
     literal = lit.Literal()
     literal.scalar.primitive.datetime.FromSeconds(0)
-    assert brief(literal) == "1970-01-01T00:00:00Z"
+    assert brief(literal) == "1970-01-01 00:00:00+00:00"
 
 
 def test_figures_are_what_is_a_number() -> None:
     info = {"slot_ms": 1204.0, "cost_usd": 0.000123, "state": "DONE", "hit": True, "tables": ["a"]}
-    assert figures_of(info) == "slot ms 1,204, cost usd 0.000123"
+    assert figures_of(info) == "cost usd 0.000123, slot ms 1,204"
 
 
 def test_the_data_is_the_flights_of_2013(tmp_path: Any) -> None:

@@ -103,15 +103,32 @@ def _logging(command: Any) -> Any:
     metavar="SECONDS",
     help="What calls in flight get to end in after SIGTERM: at least the longest CreateTask.",
 )
+@click.option(
+    "--poll-fresh",
+    "poll_fresh_s",
+    type=click.FloatRange(0),
+    default=5.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="For how long what a vendor said of many jobs at once answers further polls; 0: never.",
+)
 @_selection
 @_logging
 def serve(
-    *, host: str, port: int, metrics_port: int, no_metrics: bool, grace_s: float, **options: Any
+    *,
+    host: str,
+    port: int,
+    metrics_port: int,
+    no_metrics: bool,
+    grace_s: float,
+    poll_fresh_s: float,
+    **options: Any,
 ) -> None:
     """Serve the installed agents to Flyte over gRPC, until SIGTERM."""
     from .commands.serve import run
 
-    run(Settings(host, port, None if no_metrics else metrics_port, grace_s), **options)
+    metrics = None if no_metrics else metrics_port
+    run(Settings(host, port, metrics, grace_s, poll_fresh_s), **options)
 
 
 @main.command("list")

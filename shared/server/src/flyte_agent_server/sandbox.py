@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 GROUP = "flyte_agent.sandbox"
 """The entry point group of stand-ins; an entry has the name of its agent."""
 
+_SCHEMES = ("http", "https", "all", "grpc")
+_PROXIES = [f"{scheme}_proxy" for scheme in _SCHEMES] + [f"{s.upper()}_PROXY" for s in _SCHEMES]
+
 
 class StandIn(Protocol):
     """
@@ -108,8 +111,20 @@ def running(
 
 
 def environment_of(started: Iterable[Running]) -> dict[str, str]:
-    """Return the variables of all stand-ins together."""
-    return {name: value for each in started for name, value in each.stand_in.environment().items()}
+    """Return the variables of all stand-ins together, and what keeps proxies out of the way."""
+    variables = _past_proxies()
+    for each in started:
+        variables.update(each.stand_in.environment())
+    return variables
+
+
+def _past_proxies() -> dict[str, str]:
+    """Return what makes clients reach this machine directly, where a proxy is set for the rest."""
+    if not any(os.environ.get(name) for name in _PROXIES):
+        return {}
+    before = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
+    hosts = ",".join(filter(None, [before, "127.0.0.1", "localhost"]))
+    return {"no_proxy": hosts, "NO_PROXY": hosts}
 
 
 def _start(point: importlib.metadata.EntryPoint, *, usual_ports: bool) -> Running:

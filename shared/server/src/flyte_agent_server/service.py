@@ -81,6 +81,9 @@ class AgentService:
             ListenError: A port is taken or the address is not this machine's.
         """
         settings = self.settings
+        for agent in self.catalogue.agents:
+            if isinstance(agent, AsyncAgent):
+                agent.poll_fresh_s = settings.poll_fresh_s
         server = grpc.aio.server(options=_CHANNEL_OPTIONS)
         flyte1.add_to(server, self.catalogue, Edge(self.catalogue, self.metrics))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)

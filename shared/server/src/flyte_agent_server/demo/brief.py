@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING, Any
+
+from flyte_agent_core import TaskError
+from flyte_agent_core.inputs import FileRef, decode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,26 +18,23 @@ _LONGEST = 100
 
 def brief(literal: Literal) -> str:
     """Return what a literal holds, on one short line."""
-    kind = literal.WhichOneof("value")
-    if kind == "collection":
-        return f"{len(literal.collection.literals)} items"
-    if kind == "map":
-        return f"{len(literal.map.literals)} entries"
-    return _scalar(literal)
+    try:
+        value = decode(literal)
+    except TaskError as error:  # a kind that has no value outside of Python
+        return _cut(str(error))
+    if isinstance(value, list):
+        return f"{len(value)} items"
+    if isinstance(value, dict):
+        return _cut(", ".join(f"{name}={_field(item)}" for name, item in value.items()))
+    return _field(value)
 
 
-def _scalar(literal: Literal) -> str:
-    scalar = literal.scalar
-    kind = scalar.WhichOneof("value")
-    if kind == "union":
-        return brief(scalar.union.value)
-    if kind == "primitive":
-        primitive = scalar.primitive
-        value = getattr(primitive, primitive.WhichOneof("value"))
-        return _cut(value.ToJsonString() if hasattr(value, "ToJsonString") else repr(value))
-    if kind in {"structured_dataset", "blob", "schema"}:
-        return _cut(getattr(scalar, kind).uri)
-    return "nothing" if kind == "none_type" else f"a {kind or 'value'}".replace("_", " ")
+def _field(value: Any) -> str:
+    """Return a plain value, or how long one is that holds others."""
+    if isinstance(value, (dict, list)):
+        return f"{len(value)} items"
+    is_plain = isinstance(value, (FileRef, dt.datetime, dt.timedelta))
+    return _cut(str(value) if is_plain else repr(value))
 
 
 def _cut(text: str) -> str:
@@ -41,14 +42,14 @@ def _cut(text: str) -> str:
 
 
 def figures_of(info: Mapping[str, Any]) -> str:
-    """Return the plain figures of a job's ``custom_info``, such as ``slot ms 1,204, rows 12``."""
+    """Return the plain figures of a job's ``custom_info``, such as ``rows 12, slot ms 1,204``."""
     plain = {
         name: value
-        for name, value in info.items()
+        for name, value in sorted(info.items())  # a Struct keeps no order
         if isinstance(value, (int, float)) and not isinstance(value, bool)
     }
     return ", ".join(f"{name.replace('_', ' ')} {_number(value)}" for name, value in plain.items())
 
 
 def _number(value: float) -> str:
-    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.4g}"
+    return f"{value:,.6f}".rstrip("0").rstrip(".")

@@ -34,7 +34,7 @@ class Story(Protocol):
         Run a flytekit workflow through the agent service as propeller would, and show what happens.
 
         Returns:
-            The workflow's outputs as Python values.
+            The workflow's outputs as Python values, in the order they are declared.
 
         Raises:
             DemoError: A task failed.

@@ -67,9 +67,15 @@ class Narrator:
                 f"the demo plays Flyte's propeller with flyte-agent-testing, and {error}: "
                 "pip install 'flyte-agent-server[demo]'"
             ) from error
-        # Flyte looks every 30 s; nobody watches a demo for that long. The rest is as in production.
-        pace = Settings(resync_interval_s=0.2, round_interval_s=0.05, read_qps=1000.0)
-        propeller = SimulatedPropeller(address, observer=self._observe, settings=pace)
+        settings = Settings(
+            # Flyte looks every 30 s; nobody watches a demo for that long.
+            resync_interval_s=0.2,
+            round_interval_s=0.05,
+            read_qps=1000.0,
+            # As platforms are told to: the first call of an agent also loads the vendor's library.
+            timeouts={"CreateTask": 60.0},
+        )
+        propeller = SimulatedPropeller(address, observer=self._observe, settings=settings)
         async with propeller as self._propeller:
             yield
             if propeller.violations:
@@ -103,7 +109,7 @@ class Narrator:
         values: dict[str, Any] = await asyncio.to_thread(
             TypeEngine.literal_map_to_kwargs, ctx, model, interface.outputs
         )
-        return values
+        return {name: values[name] for name in interface.outputs}
 
     async def run_into_error(self, workflow: Any, **inputs: Any) -> str:
         """Run a workflow that fails on purpose, and return the message that its user reads."""
