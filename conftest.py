@@ -1,5 +1,5 @@
 """
-For every test of the tree: nothing leaves this machine.
+For every test of the tree: nothing leaves this machine, and nothing hangs.
 
 An audit hook sees each connection the interpreter makes, whichever library makes it, and cannot be
 undone by one. gRPC's C core opens sockets of its own, which it does not see.
@@ -7,14 +7,22 @@ undone by one. gRPC's C core opens sockets of its own, which it does not see.
 
 from __future__ import annotations
 
+import faulthandler
 import ipaddress
+import os
 import sys
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, TextIO
 
 import pytest
 
 # What the events carry: socket, address for the first three; host, port, ... for the last.
 WATCHED = {"socket.connect": 1, "socket.sendto": 1, "socket.sendmsg": 1, "socket.getaddrinfo": 0}
+
+
+# Many times what the slowest test takes on a busy machine.
+HANG_S = 240.0
+STDERR = pytest.StashKey[TextIO]()
 
 
 class NetworkRefusedError(RuntimeError):
@@ -51,6 +59,25 @@ def pytest_configure(config: pytest.Config) -> None:
     """Watch from before the first import of a test; not in a run that is meant to go out."""
     if config.getoption("-m") != "live":
         sys.addaudithook(refuse)
+    # What the process was started with, not what pytest captures: a hang ends the process.
+    with config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
+        config.stash[STDERR] = os.fdopen(os.dup(sys.__stderr__.fileno()), "w")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Close the copy of standard error."""
+    config.stash[STDERR].close()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """End the run with the stack of every thread if one test never ends."""
+    stderr = item.config.stash[STDERR]
+    faulthandler.dump_traceback_later(HANG_S, exit=True, file=stderr)
+    try:
+        return (yield)
+    finally:
+        faulthandler.cancel_dump_traceback_later()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -31,7 +31,6 @@ SELF = "repository"  # the tag of the sessions that are about no package, or abo
 
 nox.options.default_venv_backend = "uv"
 nox.options.error_on_missing_interpreters = True  # a Python that was not tested is not "passed"
-nox.options.reuse_venv = "no"
 nox.options.report = str(WORK / "report.json")  # .ci/summary.py counts what ran
 
 if pyenv := shutil.which("pyenv"):
@@ -73,7 +72,8 @@ def group(name: str, path: str = ".") -> list[str]:
 def pytest(session: nox.Session, *args: str, cover: str = "") -> None:
     """Run pytest, with branch coverage of the installed package ``cover`` if one is named."""
     results = WORK / "results" / session.name
-    args = (f"--junitxml={results}/{len([*results.glob('*')])}.xml", *args, *session.posargs)
+    report = f"--junitxml={results}/{len([*results.glob('*')])}.xml"
+    args = (report, "--numprocesses=2", "--dist=loadfile", *args, *session.posargs)
     if not cover:
         session.run("pytest", *args)
         return
@@ -98,7 +98,7 @@ def wheels(session: nox.Session) -> None:
 @per_package()
 def tests(session: nox.Session, package: str) -> None:
     """Test one package as a wheel, beside nothing but what it declares, at the pinned versions."""
-    session.install(*wheels_and(name_of(package), *group("test", package), *group("coverage")))
+    session.install(*wheels_and(name_of(package), *group("test", package), *group("runner")))
     pytest(session, f"{package}/tests", cover=package)
 
 
@@ -107,7 +107,7 @@ def tests(session: nox.Session, package: str) -> None:
 def lowest(session: nox.Session, package: str) -> None:
     """Test one package at the lowest version of everything it declares."""
     declared = ["-r", f"{package}/pyproject.toml", "--all-extras", *group("test", package)]
-    session.install(*wheels_and(name_of(package), *declared, pinned=False))
+    session.install(*wheels_and(name_of(package), *declared, *group("runner"), pinned=False))
     pytest(session, f"{package}/tests")
 
 
@@ -116,8 +116,7 @@ def lowest(session: nox.Session, package: str) -> None:
 def typing(session: nox.Session, package: str) -> None:
     """Check one package with mypy in strict mode, on the oldest Python."""
     session.install(*wheels_and(name_of(package), *group("test", package), *group("typing")))
-    public_api = [str(path) for path in Path(package).glob("tests/typing")]
-    session.run("mypy", f"{package}/src", *public_api, *session.posargs)
+    session.run("mypy", f"{package}/src", *session.posargs)
 
 
 @nox.session(python=NEWEST, tags=[SELF])
@@ -135,7 +134,7 @@ def lint(session: nox.Session) -> None:
 @nox.session(python=NEWEST, tags=[SELF], requires=["wheels"])
 def together(session: nox.Session) -> None:
     """Run the root tests: every wheel in one environment, then beside flytekit's own plugins."""
-    everything = ["-r", "pyproject.toml", *group("together")]
+    everything = ["-r", "pyproject.toml", *group("together"), *group("runner")]
     session.install(*wheels_and(*everything))
     pytest(session, "tests", f"--wheels={WORK}/dist.txt", "-m", "not stock")
     session.install(*wheels_and(*everything, *group("stock")))
@@ -182,7 +181,7 @@ def pins(session: nox.Session) -> None:
 @per_package(pythons=False, tagged=False)
 def live(session: nox.Session, package: str) -> None:
     """Run one package's scenarios against the real platform; needs credentials."""
-    session.install(*wheels_and(name_of(package), *group("test", package)))
+    session.install(*wheels_and(name_of(package), *group("test", package), *group("runner")))
     pytest(session, f"{package}/tests", "-m", "live")
 
 

@@ -28,7 +28,7 @@ def count(sessions: list[dict[str, Any]], results: Path) -> tuple[int, int]:
     """Passed and failed checks of all sessions in nox's report."""
     total_passed = total_failed = 0
     for session in sessions:
-        passed, failed = cases(results / session["name"])
+        passed, failed = cases(results / session["signatures"][0])
         if session["result"] == "success":
             passed = max(passed, 1)
         else:

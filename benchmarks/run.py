@@ -23,6 +23,7 @@ from typing import Any
 
 import load
 import process
+import service
 
 LATENCY_MS = 50
 IN_FLIGHT = 100
@@ -259,6 +260,7 @@ def main() -> int:
         {"with flyte-agent-bigquery": asked.author, "with the stock plugin": asked.stock},
         asked.rounds,
     )
+    service.show(asked.ours)
     polling(asked.ours, asked.stock, asked.seconds)
     return 0
 

@@ -18,7 +18,7 @@ import pytest
 
 from flyte_agent_bigquery.agent import BigQueryAgent
 from flyte_agent_bigquery.job import JobRef
-from flyte_agent_core import rpc
+from flyte_agent_core import Attempt, rpc
 from flyte_agent_testing.clock import FakeClock
 from flyte_agent_testing.server import FakeServer, Fault, Reply, ReplyError, Request, route
 from flyte_agent_testing.templates import (
@@ -29,6 +29,7 @@ from flyte_agent_testing.templates import (
 )
 
 JOBS = "/bigquery/v2/projects/{project}/jobs"
+DATASET = "/bigquery/v2/projects/{project}/datasets/{dataset}"
 
 
 def envelope(status: int, reason: str, message: str) -> dict[str, Any]:
@@ -43,6 +44,9 @@ class ScriptedBigQuery(FakeServer):
 
     Attributes:
         jobs: Job resources by id.
+        tables: Table resources by ``dataset.table``, of any project; partitions have a ``$``.
+        routines: The same of routines.
+        missing_datasets: Datasets that are not there.
         new_job: Laid over every new job.
         page: Answer of ``jobs.getQueryResults``.
         estimate_bytes: What a dry run says.
@@ -55,6 +59,9 @@ class ScriptedBigQuery(FakeServer):
     def __init__(self) -> None:
         super().__init__()
         self.jobs: dict[str, dict[str, Any]] = {}
+        self.tables: dict[str, dict[str, Any]] = {}
+        self.routines: dict[str, dict[str, Any]] = {}
+        self.missing_datasets: set[str] = set()
         self.new_job: dict[str, Any] = {}
         self.page: dict[str, Any] = {}
         self.estimate_bytes = 0
@@ -77,6 +84,10 @@ class ScriptedBigQuery(FakeServer):
         body = request.json
         ref, configuration = body["jobReference"], body["configuration"]
         if configuration.get("dryRun"):
+            limit = configuration["query"].get("maximumBytesBilled")
+            if limit is not None and self.estimate_bytes > int(limit):
+                message = f"Query exceeded limit for bytes billed: {limit}."
+                raise _refusal(500, "bytesBilledLimitExceeded", message)
             figures = {"totalBytesProcessed": str(self.estimate_bytes)}
             return Reply(200, {"statistics": {"query": figures}, "status": {"state": "DONE"}})
         place = ref.get("location") or self.location
@@ -131,6 +142,28 @@ class ScriptedBigQuery(FakeServer):
         """See https://cloud.google.com/bigquery/docs/reference/rest/v2/jobs/getQueryResults for the form."""
         self._known(request, project, job_id)
         return Reply(200, self.page)
+
+    @route("GET", DATASET + "/tables/{name}", inline=True)
+    def table(self, request: Request, project: str, dataset: str, name: str) -> Reply:
+        """See https://cloud.google.com/bigquery/docs/reference/rest/v2/tables/get for the form."""
+        return self._resource("Table", self.tables, project, dataset, name)
+
+    @route("GET", DATASET + "/routines/{name}", inline=True)
+    def routine(self, request: Request, project: str, dataset: str, name: str) -> Reply:
+        """See https://cloud.google.com/bigquery/docs/reference/rest/v2/routines/get for the form."""
+        return self._resource("Routine", self.routines, project, dataset, name)
+
+    def _resource(
+        self, kind: str, known: dict[str, dict[str, Any]], project: str, dataset: str, name: str
+    ) -> Reply:
+        if dataset in self.missing_datasets:
+            raise _refusal(404, "notFound", f"Not found: Dataset {project}:{dataset}")
+        found = known.get(f"{dataset}.{name}")
+        if found is None:
+            raise _refusal(404, "notFound", f"Not found: {kind} {project}:{dataset}.{name}")
+        word = kind.lower()
+        ref = {"projectId": project, "datasetId": dataset, f"{word}Id": name}
+        return Reply(200, {f"{word}Reference": ref, **found})
 
     @route("POST", "/token", inline=True)
     def token(self, request: Request) -> Reply:
@@ -199,7 +232,7 @@ class Bench:
         self,
         custom: dict[str, Any] | None = None,
         *,
-        sql: str = "SELECT 1",
+        sql: str | None = "SELECT 1",
         values: dict[str, Any] | None = None,
         prefix: str | None = None,
         task_type: str = "bigquery_job",
@@ -215,6 +248,10 @@ class Bench:
             "inputs": encode_inputs(task, values or {}),
             "task_execution_metadata": attempt_metadata(task),
         }
+
+    def attempt(self, custom: dict[str, Any] | None = None, **said: Any) -> Attempt:
+        """Return the attempt of a create; ``said`` as for :meth:`call_of`."""
+        return Attempt.of(**self.call_of(custom, **said))
 
     def get(self, meta: Any) -> Any:
         """Poll, after the metadata's way through Flyte."""
@@ -263,6 +300,20 @@ def vendor(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedBigQuery]:
         monkeypatch.delenv("GOOGLE_CLOUD_PROJECT", raising=False)
         yield server
         assert not server.errors
+
+
+@pytest.fixture
+def held_vendor(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """The same, with answers that can be kept back, for the conformance kit."""
+    from flyte_agent_testing.conformance import HoldingServer
+
+    class HeldBigQuery(HoldingServer, ScriptedBigQuery):
+        pass
+
+    with HeldBigQuery() as server:
+        monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", server.url)
+        monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
+        yield server
 
 
 @pytest.fixture

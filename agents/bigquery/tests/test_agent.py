@@ -370,6 +370,19 @@ def test_a_query_over_the_limit_is_not_started(bench):
     assert not bench.vendor.jobs
 
 
+def test_the_limit_is_not_sent_with_the_estimate(bench):
+    """BigQuery refuses a dry run above it as well, and then says no figure."""
+    bench.create({
+        "cost": {"max_bytes": 1000},
+        "configuration": {"query": {"maximumBytesBilled": "500", "useLegacySql": False}},
+    })
+
+    asked, sent = (r.json["configuration"] for r in bench.vendor.requests if r.route == "insert")
+    assert asked["dryRun"] is True
+    assert "maximumBytesBilled" not in asked["query"]
+    assert sent["query"]["maximumBytesBilled"] == "500"
+
+
 def test_a_query_within_the_limit_is_stopped_there_by_bigquery(bench):
     bench.vendor.estimate_bytes = 10
 
@@ -819,6 +832,19 @@ def test_a_repeated_create_really_adopts(laptop):
 
     assert second.job_id == first.job_id
     assert laptop.create(sql="SELECT 2").code == "BIGQUERY.JOB_CONFLICT"
+
+
+def test_a_query_over_its_limit_really_makes_no_job(laptop, tmp_path):
+    rows = tmp_path / "rows.json"
+    rows.write_text("\n".join(f'{{"x": {n}}}' for n in range(1000)))
+    laptop.vendor.load_json("d.t", rows)
+
+    failed = laptop.create({"cost": {"max_bytes": 1000}}, sql="SELECT x FROM local.d.t")
+
+    assert failed.code == "BIGQUERY.COST_LIMIT"
+    assert "would read 7.8 KiB ($0.00); the task's limit is 1000 B ($0.00)" in failed.message
+    assert "raise the cost limit of the task" in failed.message
+    assert laptop.vendor.jobs.all() == []
 
 
 def test_a_running_query_really_stops(laptop):

@@ -359,6 +359,31 @@ def test_the_result_of_a_script_is_its_last_select(bench):
     assert asked[-1].endswith(f"{scalar.job_id}-b")
 
 
+FIRST = {"configuration": {"query": {"scriptOptions": {"keyResultStatement": "FIRST_SELECT"}}}}
+
+
+def test_the_result_of_a_script_may_be_its_first_select(bench):
+    meta = bench.create({"result": "dataset", **FIRST}, outputs={"o0": DATASET})
+    child(bench, meta.job_id, "set", "SELECT", "condition", "EXPRESSION")
+    for name in ("first", "middle", "last"):
+        child(bench, meta.job_id, name, "SELECT", name)
+    bench.vendor.page_size = 2
+
+    assert outputs(bench.finish(meta, SCRIPT)) == {"o0": "bq://p-1:_anon.first"}
+
+
+def test_the_first_select_of_a_huge_script_is_not_guessed(bench):
+    meta = bench.create({"result": "dataset", **FIRST}, outputs={"o0": DATASET})
+    for n in range(12):
+        child(bench, meta.job_id, f"select-{n}", "SELECT", f"t{n}")
+    bench.vendor.page_size = 2
+
+    failed = bench.finish(meta, SCRIPT)
+
+    assert failed.error_code == "BIGQUERY.NO_RESULT"
+    assert "too many to find its first SELECT" in failed.message
+
+
 def test_a_script_without_a_select_has_no_table(bench):
     meta = bench.create({"result": "dataset"}, outputs={"o0": DATASET})
     child(bench, meta.job_id, "only", "INSERT", "target")

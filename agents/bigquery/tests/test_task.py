@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import decimal
+import inspect
 import pathlib
 import re
 import subprocess
 import sys
 from collections import OrderedDict
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any, Optional, get_args
 
 import pytest
 from flyteidl.core.tasks_pb2 import TaskTemplate
@@ -28,6 +29,7 @@ from flyte_agent_bigquery import (
     BigQueryCheckTask,
     BigQueryConfig,
     BigQueryJobTask,
+    BigQuerySensor,
     BigQueryTask,
     BigQueryType,
     CheckReport,
@@ -35,10 +37,12 @@ from flyte_agent_bigquery import (
     CostGuard,
     ExtractConfig,
     LoadConfig,
+    TableState,
     checks,
 )
 from flyte_agent_bigquery.config import STOCK_TASK_TYPE, TASK_TYPE, parse_custom
 from flyte_agent_bigquery.parameters_job import job_configuration
+from flyte_agent_bigquery.sensor_meta import Condition
 from flyte_agent_bigquery.task_sql import MAX_SQL_BYTES, scan
 from flyte_agent_bigquery.types import ANNOTATED_TYPES
 from flyte_agent_core.errors import InvalidConfig
@@ -577,7 +581,7 @@ README = pathlib.Path(__file__).parents[1] / "README.md"
 def test_the_examples_of_the_readme_are_right(tmp_path: pathlib.Path):
     """They are one program: each block goes on from those before it."""
     blocks = re.findall(r"^```python\n(.*?)^```", README.read_text(), re.DOTALL | re.MULTILINE)
-    names = re.findall(r"^(\w+) = BigQuery\w*Task\(", "\n".join(blocks), re.MULTILINE)
+    names = re.findall(r"^(\w+) = BigQuery\w*(?:Task|Sensor)\(", "\n".join(blocks), re.MULTILINE)
     tell = f"for t in ({', '.join(names)}): print(t.get_custom(None)['project'])"
     script = tmp_path / "readme.py"
     script.write_text("\n".join([*blocks, tell]))
@@ -594,6 +598,15 @@ def test_every_option_is_in_the_readme(cls: type):
     missing = [f.name for f in dataclasses.fields(cls) if f"`{f.name}`" not in text]
 
     assert not missing, f"add {missing} of {cls.__name__} to {README.name}"
+
+
+def test_every_argument_of_a_sensor_is_in_the_readme():
+    part = README.read_text().partition("## Waiting for a table")[2].partition("\n## ")[0]
+    parameters = inspect.signature(BigQuerySensor.__init__).parameters
+    arguments = set(parameters) - {"self", "name", "inputs", "options"}
+    names = {*arguments, *(f.name for f in dataclasses.fields(TableState)), *get_args(Condition)}
+
+    assert [name for name in sorted(names) if f"`{name}`" not in part] == []
 
 
 def test_every_type_is_in_the_readme():

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import pathlib
 import subprocess
 import sys
+import types
 
 import pytest
 from flyteidl.admin.agent_pb2 import GetTaskLogsResponse, GetTaskMetricsResponse
@@ -264,3 +266,16 @@ def test_a_module_that_cannot_be_imported_does_not_break_the_import(path):
 def test_an_agent_may_be_named_by_its_path():
     register(f"{__name__}:Minimal" if __name__ in sys.modules else Minimal)
     assert ConnectorRegistry.get_connector("minimal").name == "Minimal Agent"
+
+
+def test_the_readmes_example_works(call):
+    """It is what people copy."""
+    readme = pathlib.Path(__file__).parent.parent / "README.md"
+    code = readme.read_text(encoding="utf-8").split("```python\n")[1].split("```")[0]
+    module = types.ModuleType("readme_example")
+    sys.modules["readme_example"] = module
+    exec(compile(code, "README.md", "exec"), module.__dict__)
+    agent = ConnectorRegistry.get_connector("example_job")
+    meta = asyncio.run(agent.create(**call()))
+    assert asyncio.run(agent.get(resource_meta=meta)).phase is Phase.INITIALIZING
+    asyncio.run(agent.delete(resource_meta=meta))

@@ -39,6 +39,7 @@ def test_it_is_versioned_compact_json():
         "v": 1,
         "key": "",
         "created_s": 0.0,
+        "origin": "",
         "job_id": "j☃",
         "location": "US",
         "spec": {},
@@ -66,3 +67,8 @@ def test_decode_alone_raises():
     with pytest.raises(ValueError, match="job_id"):
         Old.decode(b"{}")
     assert Old.decode(b'{"job_id":"j"}').job_id == "j"
+
+
+def test_an_origin_that_is_no_text_does_not_fail_a_poll():
+    """It comes back from outside, and is for logs alone."""
+    assert JobMeta.decode(b'{"v": 1, "origin": ["x"]}').origin == ""

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from flyte_agent_core import AsyncAgent, JobMeta, JobNotFound, Phase, Resource, RetryableError
+from flyte_agent_core import AsyncAgent, JobMeta, JobNotFound, Phase, Resource, RetryableError, rpc
 
 
 class Many(AsyncAgent[JobMeta]):
@@ -180,3 +180,33 @@ def test_known_jobs_are_bounded(clock):
     clock.now_s += 30
     polls(agent, "a109")
     assert len(agent.rounds[-1]) == 10
+
+
+def test_callers_with_secrets_of_their_own_are_asked_for_apart(many):
+    """One's secrets must not ask for another's jobs, and they reach the vendor's call."""
+    seen = []
+
+    class Keyed(Many):
+        async def get_many(self, resource_metas):
+            call = rpc.current()
+            seen.append((dict(call.connection), [meta.key for meta in resource_metas]))
+            return await Many.get_many(self, resource_metas)
+
+    agent = Keyed(clock=many.clock)
+    agent.poll_fresh_s = 5.0
+
+    async def one(key, connection):
+        with rpc.serving(8.0, connection=connection):
+            return await agent.get(resource_meta=JobMeta(key=key))
+
+    async def all_at_once():
+        mine, yours = {"token": "mine-1234"}, {"token": "yours-1234"}
+        await asyncio.gather(one("a1", mine), one("a2", mine), one("a3", yours), one("a4", None))
+
+    asyncio.run(all_at_once())
+    assert sorted(seen, key=lambda each: each[1]) == [
+        ({"token": "mine-1234"}, ["a1", "a2"]),
+        ({"token": "yours-1234"}, ["a3"]),
+        ({}, ["a4"]),
+    ]
+    assert "mine-1234" not in repr(agent.runtime.sharing.__dict__)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import os
 import subprocess
 import sys
@@ -51,15 +52,15 @@ def stubs_for(port: int) -> Iterator[Stubs]:
 class Running:
     """A service on a loop of its own, so that tests are plain functions."""
 
-    def __init__(self, agents: list[Any]) -> None:
-        self.agents = agents
+    def __init__(self, agents: list[Any], settings: Settings = LOCAL) -> None:
+        self.agents, self.settings = agents, settings
         self.loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self.loop.run_forever)
         self._thread.start()
         self.service = self.run(self._start())
 
     async def _start(self) -> AgentService:
-        service = AgentService(Catalogue(self.agents), LOCAL)
+        service = AgentService(Catalogue(self.agents), self.settings)
         await service.start()
         return service
 
@@ -85,8 +86,8 @@ def serve() -> Iterator[Callable[..., tuple[Stubs, Running]]]:
     """Serve the agents that a test gives."""
     with contextlib.ExitStack() as stack:
 
-        def start(*agents: Any) -> tuple[Stubs, Running]:
-            running = Running(list(agents))
+        def start(*agents: Any, **changes: Any) -> tuple[Stubs, Running]:
+            running = Running(list(agents), dataclasses.replace(LOCAL, **changes))
             stack.callback(running.stop)
             return stack.enter_context(stubs_for(running.service.port)), running
 

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from .config_jobs import CopyConfig, ExtractConfig, LoadConfig
     from .config_parts import RangePartitioning, TimePartitioning
     from .meta import BigQueryJobMeta
+    from .sensor_state import TableState
     from .task import BigQueryCheckTask, BigQueryJobTask, BigQueryTask
+    from .task_sensor import BigQuerySensor
     from .types import BigQueryType
 
 _HOMES = {
@@ -32,6 +34,7 @@ _HOMES = {
     "BigQueryConfig": "config_author",
     "BigQueryJobMeta": "meta",
     "BigQueryJobTask": "task",
+    "BigQuerySensor": "task_sensor",
     "BigQueryTask": "task",
     "BigQueryType": "types",
     "CheckReport": "checks_rules",
@@ -41,6 +44,7 @@ _HOMES = {
     "ExtractConfig": "config_jobs",
     "LoadConfig": "config_jobs",
     "RangePartitioning": "config_parts",
+    "TableState": "sensor_state",
     "TimePartitioning": "config_parts",
 }
 
@@ -51,6 +55,7 @@ __all__ = [
     "BigQueryConfig",
     "BigQueryJobMeta",
     "BigQueryJobTask",
+    "BigQuerySensor",
     "BigQueryTask",
     "BigQueryType",
     "CheckReport",
@@ -60,6 +65,7 @@ __all__ = [
     "ExtractConfig",
     "LoadConfig",
     "RangePartitioning",
+    "TableState",
     "TimePartitioning",
     "checks",
 ]

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from .account import Account
     from .client import BigQueryClient
+    from .sensor_meta import Place
 
 T = TypeVar("T")
 
@@ -36,6 +37,18 @@ class Calls:
     async def default_project(self) -> str:
         """Return the project of the credentials or of the environment; ``""`` when neither says."""
         return await self._run(lambda client: client.project)
+
+    async def credentials(self) -> tuple[str, str]:
+        """Return what kind of credentials these are, and their project."""
+        return await self._run(lambda client: (client.credentials_kind, client.project))
+
+    async def server_time_s(self) -> float | None:
+        """Return BigQuery's time in seconds since 1970, if it says; needs no credentials."""
+        return await self._run(lambda client: client.server_time_s())
+
+    async def probe(self, project: str, configuration: Mapping[str, Any]) -> Job:
+        """Try whether a query may be made in a project, without making one."""
+        return Job(await self._run(lambda client: client.dry_run(project, "", configuration)))
 
     async def insert(self, ref: JobRef, configuration: Mapping[str, Any]) -> Job:
         """Start a job."""
@@ -74,6 +87,10 @@ class Calls:
         return await self._run(
             lambda client: client.jobs_page(project, since_s, states, page_token)
         )
+
+    async def look(self, place: Place) -> dict[str, Any]:
+        """Return a table, a partition's figures, or a routine."""
+        return await self._run(lambda client: client.get_resource(place))
 
     async def _run(self, call: Callable[[BigQueryClient], T]) -> T:
         return await self._agent.blocking(lambda: call(self._client()))

@@ -18,16 +18,25 @@ from google.api_core.exceptions import Unauthorized
 from google.auth.transport.requests import Request
 from google.cloud import bigquery
 
-from flyte_agent_core import ProtocolError, RetryableError
+from flyte_agent_core import ProtocolError, RetryableError, observe
 from flyte_agent_core.rpc import remaining_s
 
 from .api_errors import to_agent_error
-from .credentials import load
+from .credentials import kind_of, load
 from .job import JobRef
 from .links import endpoint
-from .rest import encoded, place_of, project_path, same_job
 from .rate import Rate
-from .session import open_session, user_agent
+from .rest import (
+    ROUTINE_FIELDS,
+    TABLE_FIELDS,
+    encoded,
+    place_of,
+    place_path,
+    project_path,
+    same_job,
+    same_place,
+)
+from .session import GOOGLE, open_session, server_time_s, user_agent
 from .tokens import Tokens
 
 if TYPE_CHECKING:
@@ -36,6 +45,8 @@ if TYPE_CHECKING:
     from google.auth.credentials import Credentials
 
     from flyte_agent_core.secrets import Secret
+
+    from .sensor_meta import Place
 
 _CALL_S = 25.0
 """Longest wait for one answer, also where the RPC may take longer."""
@@ -51,6 +62,7 @@ class BigQueryClient:
 
     Attributes:
         project: The project of the credentials or of the environment; ``""`` when neither says.
+        credentials_kind: What sort of credentials they are, for people.
     """
 
     def __init__(
@@ -66,6 +78,8 @@ class BigQueryClient:
             client_options={"api_endpoint": address} if address else None,
         )
         self.project = project
+        self.credentials_kind = kind_of(credentials)
+        self._session, self._address = session, address or GOOGLE
         self._rate = Rate()
         self._tokens = Tokens(credentials, request, _utc_now)
         # The library's public methods take no job id for any job kind but their own and no field they do not know, or
@@ -115,6 +129,18 @@ class BigQueryClient:
         body = {"jobReference": reference, "configuration": {**configuration, "dryRun": True}}
         return self._insert(project, body)
 
+    def server_time_s(self) -> float | None:
+        """Return the server's time in seconds since 1970, if it says; nothing secret is sent."""
+        left_s = _left_s()
+        try:
+            with observe.vendor_call("bigquery", "connect"):
+                return server_time_s(
+                    self._session, self._address, (min(_CONNECT_S, left_s), min(_CALL_S, left_s))
+                )
+        except Exception as error:
+            _raise(error, of_job=False)
+            raise
+
     def get_job(self, ref: JobRef) -> dict[str, Any]:
         """
         Return a job with its configuration and statistics.
@@ -125,7 +151,7 @@ class BigQueryClient:
         Source: https://cloud.google.com/bigquery/docs/reference/rest/v2/jobs/get
         """
         path = f"{project_path(ref.project)}/jobs/{quote(ref.job_id, '')}"
-        return same_job(self._call("GET", path, place_of(ref)), ref)
+        return same_job(self._call("jobs.get", path, place_of(ref)), ref)
 
     def cancel_job(self, ref: JobRef) -> dict[str, Any]:
         """
@@ -134,7 +160,7 @@ class BigQueryClient:
         Source: https://cloud.google.com/bigquery/docs/reference/rest/v2/jobs/cancel
         """
         path = f"{project_path(ref.project)}/jobs/{quote(ref.job_id, '')}/cancel"
-        job = self._call("POST", path, place_of(ref)).get("job")
+        job = self._call("jobs.cancel", path, place_of(ref)).get("job")
         return job if isinstance(job, dict) else {}
 
     def child_jobs(self, ref: JobRef, page_token: str = "") -> dict[str, Any]:
@@ -146,7 +172,7 @@ class BigQueryClient:
         query = {"parentJobId": ref.job_id, "projection": "full", "maxResults": str(_JOBS_LISTED)}
         if page_token:
             query["pageToken"] = page_token
-        return self._call("GET", f"{project_path(ref.project)}/jobs", query)
+        return self._call("jobs.list", f"{project_path(ref.project)}/jobs", query)
 
     def recent_jobs(self, project: str, since_s: float) -> dict[str, Any]:
         """Return this account's jobs of all locations, the newest first, as far as one page goes."""
@@ -155,7 +181,7 @@ class BigQueryClient:
             "projection": "minimal",
             "maxResults": "1000",
         }
-        return self._call("GET", f"{project_path(project)}/jobs", query)
+        return self._call("jobs.list", f"{project_path(project)}/jobs", query)
 
     def jobs_page(
         self, project: str, since_s: float, states: Sequence[str], page_token: str = ""
@@ -169,7 +195,7 @@ class BigQueryClient:
         }
         if page_token:
             query["pageToken"] = page_token
-        return self._call("GET", f"{project_path(project)}/jobs", query)
+        return self._call("jobs.list", f"{project_path(project)}/jobs", query)
 
     def result_page(self, ref: JobRef, max_rows: int) -> dict[str, Any]:
         """
@@ -184,25 +210,49 @@ class BigQueryClient:
             "formatOptions.useInt64Timestamp": "true",  # a double does not hold microseconds
         }
         return self._call(
-            "GET", f"{project_path(ref.project)}/queries/{quote(ref.job_id, '')}", query
+            "jobs.getQueryResults",
+            f"{project_path(ref.project)}/queries/{quote(ref.job_id, '')}",
+            query,
         )
+
+    def get_resource(self, place: Place) -> dict[str, Any]:
+        """
+        Return a table with its figures, those of one partition, or a routine.
+
+        Raises:
+            TaskError: There is none, or it may not be seen.
+
+        Source: https://cloud.google.com/bigquery/docs/reference/rest/v2/tables/get and ``…/routines/get``
+        """
+        name = "routines.get" if place.is_routine else "tables.get"
+        fields = ROUTINE_FIELDS if place.is_routine else TABLE_FIELDS
+        query = {"fields": ",".join(fields)}
+        return same_place(self._call(name, place_path(place), query, of_job=False), place)
 
     def _insert(self, project: str, body: dict[str, Any]) -> dict[str, Any]:
         """Send an insert once: whether a lost one made the job is for the caller to find out."""
         path, data = f"{project_path(project)}/jobs", encoded(body)
         send = functools.partial(self._send, "POST", path, None, data)
-        return self._object(send, again=(), of_job=False)
+        return self._object("jobs.insert", send, again=(), of_job=False)
 
-    def _call(self, method: str, path: str, query: dict[str, Any]) -> dict[str, Any]:
+    def _call(
+        self, name: str, path: str, query: dict[str, Any], *, of_job: bool = True
+    ) -> dict[str, Any]:
         """Send what may be sent twice: a kept connection may have died since the last poll."""
+        method = "POST" if name == "jobs.cancel" else "GET"
         send = functools.partial(self._send, method, path, query)
-        return self._object(send, again=(requests.ConnectionError,), of_job=True)
+        return self._object(name, send, again=(requests.ConnectionError,), of_job=of_job)
 
     def _object(
-        self, send: Callable[[], Any], *, again: tuple[type[Exception], ...], of_job: bool
+        self,
+        name: str,
+        send: Callable[[], Any],
+        *,
+        again: tuple[type[Exception], ...],
+        of_job: bool,
     ) -> dict[str, Any]:
         try:
-            with self._rate.heard():
+            with observe.vendor_call("bigquery", name), self._rate.heard():
                 answer = self._signed_in(send, again)
         except Exception as error:
             _raise(error, of_job=of_job)

@@ -70,7 +70,7 @@ def _arguments(
     hints = _hints(cls)
     for name, value in given.items():
         repair = fields[name].metadata.get("repair", "")
-        _check_type(f"{cls.__name__}.{name}", value, hints[name], repair)
+        check_type(f"{cls.__name__}.{name}", value, hints[name], repair)
     _check_required(cls, fields.values(), given)
     return given
 
@@ -96,7 +96,13 @@ def _hints(cls: type) -> dict[str, Any]:
     return typing.get_type_hints(cls)
 
 
-def _check_type(where: str, value: Any, hint: Any, repair: str) -> None:
+def check_type(where: str, value: Any, hint: Any, repair: str = "") -> None:
+    """
+    Raise if ``value`` is not what ``hint`` says; for a choice the nearest one is the repair.
+
+    Raises:
+        InvalidConfig: It is not.
+    """
     if fits(value, hint):
         return
     options = [str(o) for o in _options(hint)]

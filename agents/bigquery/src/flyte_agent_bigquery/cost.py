@@ -10,6 +10,9 @@ from flyte_agent_core import TaskError
 from .job import integer
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
     from .job import Job
 
 TIB = 2**40
@@ -78,6 +81,12 @@ class CostLimit:
     def _shown(self, size_bytes: int) -> str:
         usd = f" (${size_bytes / TIB * self.usd_per_tib:,.2f})" if self.usd_per_tib > 0 else ""
         return f"{size_text(size_bytes)}{usd}"
+
+
+def without_stop(configuration: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what to dry-run: BigQuery refuses a dry run above ``maximumBytesBilled`` too, and gives no figure."""
+    query = {k: v for k, v in configuration["query"].items() if k != "maximumBytesBilled"}
+    return {**configuration, "query": query}
 
 
 def estimate(job: Job) -> tuple[int, str]:

@@ -63,6 +63,24 @@ def load(secret: Secret | None, impersonate: Sequence[str] = ()) -> tuple[Creden
     return (_become(credentials, impersonate) if impersonate else credentials), project
 
 
+def kind_of(credentials: Credentials) -> str:
+    """Return what sort of credentials these are, in words, and the account if they name one."""
+    if isinstance(credentials, AnonymousCredentials):
+        return "none: a stand-in needs none"
+    module = type(credentials).__module__.rpartition(".")[2]
+    kind = _KINDS.get(module, f"{module.replace('_', ' ')} credentials")
+    account = getattr(credentials, "service_account_email", None)
+    return f"{kind} of {account}" if isinstance(account, str) and "@" in account else kind
+
+
+_KINDS = {
+    "service_account": "a service account's key",
+    "credentials": "a person's credentials, or those of the machine",
+    "identity_pool": "workload identity federation",
+    "impersonated_credentials": "impersonation",
+}
+
+
 def _from_secret(secret: Secret) -> tuple[Credentials, str]:
     try:
         info = json.loads(secret.reveal())

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .job import JobRef
+    from .sensor_meta import Place
 
 _CONSOLE = "https://console.cloud.google.com/bigquery"
 
@@ -53,3 +54,19 @@ def table_links(table: Mapping[str, Any] | None) -> dict[str, str]:
         return {}
     place = f"p={quote(str(table.get('projectId')))}&d={quote(dataset)}&t={quote(str(table.get('tableId')))}"
     return {"BigQuery table": f"{_CONSOLE}?{place}&page=table"}
+
+
+def place_links(place: Place) -> dict[str, str]:
+    """Return the page of what a sensor waits for; the console has none of a routine that is not there yet."""
+    name, _, _ = place.name.partition("$")
+    address = endpoint()
+    if is_stand_in(address):
+        kind = "routines" if place.is_routine else "tables"
+        path = (
+            f"projects/{quote(place.project)}/datasets/{quote(place.dataset)}/{kind}/{quote(name)}"
+        )
+        return {"BigQuery table": f"{address}/bigquery/v2/{path}"}
+    dataset = f"{_CONSOLE}?p={quote(place.project)}&d={quote(place.dataset)}"
+    if place.is_routine:
+        return {"BigQuery dataset": f"{dataset}&page=dataset"}
+    return {"BigQuery table": f"{dataset}&t={quote(name)}&page=table"}

@@ -13,7 +13,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from flyte_agent_core import RetryableError, TaskError
+from flyte_agent_core import RetryableError, TaskError, observe
 from flyte_agent_core.limiter import Limiter
 
 from .api_errors import to_agent_error
@@ -50,6 +50,7 @@ class Rate:
                 code="BIGQUERY.RATE_LIMITED_HERE",
             )
         if wait_s > 0:
+            observe.report(observe.Throttled("bigquery", wait_s))
             time.sleep(wait_s)
 
     @contextlib.contextmanager
@@ -60,6 +61,7 @@ class Rate:
         except Exception as error:
             if getattr(to_agent_error(error), "code", "") in _TOO_FAST:
                 self.limiter.throttled()
+                observe.report(observe.Throttled("bigquery", refused=True))
             raise
         self.limiter.passed()
 

@@ -9,13 +9,22 @@ from urllib.parse import quote
 from flyte_agent_core import ProtocolError, TaskError
 
 from .cost import size_text
-from .job import Job
+from .job import Job, part
 
 if TYPE_CHECKING:
     from .job import JobRef
+    from .sensor_meta import Place
 
 MAX_REQUEST_BYTES = 10 * 1024 * 1024
 """BigQuery's limit for a request with its parameters; https://cloud.google.com/bigquery/quotas#query_jobs"""
+
+TABLE_FIELDS = (
+    "tableReference", "type", "creationTime", "lastModifiedTime", "numRows", "numBytes", "streamingBuffer",
+)  # fmt: skip
+"""What is asked of a table: not its schema, which may have ten thousand columns."""
+
+ROUTINE_FIELDS = ("routineReference", "routineType", "creationTime", "lastModifiedTime")
+"""What is asked of a routine: not its code."""
 
 
 def encoded(body: dict[str, Any]) -> bytes:
@@ -58,3 +67,27 @@ def place_of(ref: JobRef) -> dict[str, str]:
 def project_path(project: str) -> str:
     """Return the path of a project; one of a domain keeps its colon."""
     return f"/projects/{quote(project, safe=':')}"
+
+
+def place_path(place: Place) -> str:
+    """Return the path of a table, a partition or a routine."""
+    kind = "routines" if place.is_routine else "tables"
+    dataset = f"{project_path(place.project)}/datasets/{quote(place.dataset, '')}"
+    return f"{dataset}/{kind}/{quote(place.name, safe='$')}"
+
+
+def same_place(answer: dict[str, Any], place: Place) -> dict[str, Any]:
+    """
+    Return a table or routine if it is the one that was asked for.
+
+    Raises:
+        ProtocolError: It is something else: the page of a proxy, or the whole table instead of a partition.
+    """
+    name = "routine" if place.is_routine else "table"
+    found = part(answer, f"{name}Reference").get(f"{name}Id")
+    if found != place.name:
+        raise ProtocolError(
+            f"BigQuery answered {name} {found!r}, expected {place.name!r}: a proxy in between may have sent it",
+            code="BIGQUERY.GARBLED",
+        )
+    return answer

@@ -51,24 +51,38 @@ async def outputs_of(calls: Calls, meta: BigQueryJobMeta, job: Job) -> LiteralMa
     return literals
 
 
-async def last_select(calls: Calls, job: Job) -> Job:
+async def key_select(calls: Calls, job: Job) -> Job:
     """
-    Return the job whose rows are the result: of a script the last SELECT that ran, else the job itself.
+    Return the job whose rows are the result: of a script one of its SELECTs, else the job itself.
 
-    Expressions of a script (conditions of IF, values of SET) are jobs too, but no results.
+    That is the last one that ran, or the first if the configuration says so (``keyResultStatement``). Expressions of
+    a script (conditions of IF, values of SET) are jobs too, but no results.
+
+    Raises:
+        TaskError: The first one is asked for, of a script with too many statements to look through.
     """
     if not (job.child_jobs or job.statement_type == "SCRIPT"):
         return job
-    token = ""
+    options = part(part(job.configuration, "query"), "scriptOptions")
+    wants_first = options.get("keyResultStatement") == "FIRST_SELECT"
+    found, token = job, ""
     for _ in range(_CHILD_PAGES):
         page = await calls.child_jobs(job.ref, token)
-        for child in (Job(item) for item in dicts(page.get("jobs"))):
+        for child in (Job(item) for item in dicts(page.get("jobs"))):  # the newest first
             if child.statement_type == "SELECT" and _is_statement(child):
-                return child
+                found = child
+                if not wants_first:
+                    return child
         token = str(page.get("nextPageToken") or "")
         if not token:
-            break
-    return job
+            return found
+    if wants_first:
+        raise TaskError(
+            f"The script ran {job.child_jobs:,} statements, too many to find its first SELECT. Leave "
+            "out key_result_statement: the last one is found.",
+            code="BIGQUERY.NO_RESULT",
+        )
+    return found
 
 
 def _is_statement(child: Job) -> bool:
@@ -84,7 +98,7 @@ def dataset_uri(table: Mapping[str, Any]) -> str:
 async def _dataset(
     calls: Calls, meta: BigQueryJobMeta, job: Job, spec: OutputSpec
 ) -> dict[str, Any] | None:
-    table = (await last_select(calls, job)).destination or job.destination
+    table = (await key_select(calls, job)).destination or job.destination
     if table is None and meta.result == "stock":
         return None  # what flytekit's plugin does; its metadata does not say what the task declared
     if table is None:
@@ -122,7 +136,7 @@ async def _read(
     calls: Calls, job: Job, max_rows: int, *, as_text: bool = False
 ) -> list[dict[str, Any]]:
     """Return all rows of the result, which one answer must hold."""
-    page = await calls.result_page((await last_select(calls, job)).ref, max_rows + 1)
+    page = await calls.result_page((await key_select(calls, job)).ref, max_rows + 1)
     if page.get("jobComplete") is False:
         raise RetryableError("the rows are not ready yet", code="BIGQUERY.ROWS_NOT_READY")
     rows = rows_of(page, as_text=as_text)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib.metadata
+from email.utils import mktime_tz, parsedate_tz
 from typing import TYPE_CHECKING, Any
 
+import requests
 import requests.adapters
 from google.auth.transport.requests import AuthorizedSession
 
@@ -12,7 +14,8 @@ if TYPE_CHECKING:
     from google.auth.credentials import Credentials
     from google.auth.transport.requests import Request
 
-_GOOGLE = "https://bigquery.googleapis.com"
+GOOGLE = "https://bigquery.googleapis.com"
+"""Where BigQuery is unless the service is told otherwise."""
 
 
 def open_session(
@@ -35,9 +38,20 @@ def open_session(
         )
     session.configure_mtls_channel()  # does nothing unless the environment asks for client certificates
     # Proxies and certificate bundles come from the environment: read once, not for every request.
-    found = session.merge_environment_settings(address or _GOOGLE, {}, None, None, None)
+    found = session.merge_environment_settings(address or GOOGLE, {}, None, None, None)
     session.proxies, session.verify, session.trust_env = found["proxies"], found["verify"], False
     return session
+
+
+def server_time_s(
+    session: requests.Session, address: str, timeout_s: tuple[float, float]
+) -> float | None:
+    """Return the time a server says it is, in seconds since 1970; ``None`` if it does not."""
+    # Of the plain class: the session's own method would sign the request.
+    send = requests.Session.request
+    answer = send(session, "GET", f"{address}/", timeout=timeout_s, allow_redirects=False)
+    said = parsedate_tz(answer.headers.get("Date", ""))
+    return None if said is None else float(mktime_tz(said))
 
 
 class _Applied:

@@ -99,7 +99,7 @@ async def _check_cost(
     if limit.limit_bytes is None:
         return ""
     try:
-        job = await calls.dry_run(ref, configuration)
+        job = await calls.dry_run(ref, cost.without_stop(configuration))
     except TaskError:
         # Some queries that run cannot be dry-run (scripts with temporary tables), and one that is wrong fails with a
         # better message when it runs. BigQuery stops either at the limit.

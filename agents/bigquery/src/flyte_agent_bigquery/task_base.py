@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from flytekit.configuration import SerializationSettings
 
+    from .config_sensor import SensorRequest
+
 register_transformers()
 
 OUTPUT = "results"
@@ -36,14 +38,14 @@ _FLYTEKIT = (
 
 class BigQueryBaseTask(AgentTask[BigQueryConfig]):
     """
-    Base of the tasks of this package: a :class:`JobRequest` in ``custom``, the SQL beside it.
+    Base of the tasks of this package: what is asked for in ``custom``, the SQL beside it.
 
     Attributes:
         request: What the agent is asked to do.
         sql: The query, verbatim; empty for jobs that run none.
     """
 
-    request: JobRequest
+    request: JobRequest | SensorRequest
     sql: str
 
     def __init__(
@@ -51,7 +53,7 @@ class BigQueryBaseTask(AgentTask[BigQueryConfig]):
         name: str,
         *,
         config: BigQueryConfig,
-        request: JobRequest,
+        request: JobRequest | SensorRequest,
         sql: str,
         inputs: Mapping[str, Any],
         outputs: Mapping[str, Any],

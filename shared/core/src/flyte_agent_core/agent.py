@@ -32,9 +32,10 @@ from .sharing import Sharing
 from .threads import Threads
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Sequence
+    from collections.abc import Callable, Hashable, Mapping, Sequence
 
     from .flights import Flights
+    from .health import Finding
     from .resource import Resource
 
 T = TypeVar("T")
@@ -69,9 +70,28 @@ class _Shared:
     aliases: ClassVar[tuple[str, ...]] = ()
     stock_module: ClassVar[str] = ""
     max_threads: ClassVar[int] = 32
+    usage_figures: ClassVar[Mapping[str, str]] = {}
 
     runtime: Runtime
     clock: Clock
+    served_type: str
+
+    async def check_health(self) -> list[Finding]:
+        """
+        Look whether a task could run now, with the service's own credentials; nothing by default.
+
+        For ``flyte-agent doctor``: read-only, free of charge, done in about ten seconds. What is
+        wrong is a finding that says the repair, not an exception.
+        """
+        return []
+
+    async def warm_up(self) -> None:
+        """
+        Get ready for the first task, such as by importing the vendor's SDK; nothing by default.
+
+        A service calls it in the background once it serves. What takes time must not hold up the
+        event loop: ``await self.blocking(...)``.
+        """
 
     async def blocking(self, fn: Callable[..., T], *args: Any) -> T:
         """Return ``fn(*args)``, run in a thread; at most ``max_threads`` run at once."""
@@ -80,6 +100,18 @@ class _Shared:
     def pooled(self, key: Hashable, factory: Callable[[], T]) -> T:
         """Return the client of ``key``, made once by ``factory`` and shared from then on."""
         return self.runtime.clients.get(key, factory)
+
+    def policy_facts(self, attempt: Attempt) -> dict[str, list[str]]:
+        """
+        Return what the attempt will touch, for the rules of a service: kind of thing → names.
+
+        Optional; a kind the attempt does not touch has an empty list. Names are those of the job
+        as it would be made, numbers (``max_bytes``) are text. It must not ask the vendor.
+
+        Raises:
+            TaskError: The task is wrong; ``create`` or ``do`` would say the same.
+        """
+        return {}
 
 
 class AsyncAgent(_Shared, AsyncConnectorBase, Generic[M]):
@@ -97,6 +129,11 @@ class AsyncAgent(_Shared, AsyncConnectorBase, Generic[M]):
         poll_fresh_s: For how long an answer of ``get_many`` serves further polls; a service sets it,
             a local run wants to see each change.
         not_found_grace_s: For how long the vendor may not know a job that was created.
+        usage_figures: What a job used: a unit (``bytes``, ``usd``, ``tokens``) and the name of the
+            number in ``custom_info`` of its last answer; a service adds them up by Flyte project.
+
+    Attributes:
+        served_type: The Flyte task type this instance serves: ``task_type`` or one of ``aliases``.
     """
 
     meta_type: ClassVar[type[JobMeta]]
@@ -119,6 +156,7 @@ class AsyncAgent(_Shared, AsyncConnectorBase, Generic[M]):
         super().__init__(
             metadata_type=MetaCodec(self.meta_type), task_type_name=task_type or self.task_type
         )
+        self.served_type = task_type or self.task_type
         self.runtime = runtime or Runtime(self.max_threads)
         self.clock = clock or SystemClock()
 
@@ -200,6 +238,7 @@ class SyncAgent(_Shared, SyncConnectorBase):
         self, task_type: str = "", *, runtime: Runtime | None = None, clock: Clock | None = None
     ) -> None:
         super().__init__(task_type_name=task_type or self.task_type)
+        self.served_type = task_type or self.task_type
         self.runtime = runtime or Runtime(self.max_threads)
         self.clock = clock or SystemClock()
 
@@ -316,3 +355,7 @@ _GUARDED_ASYNC: dict[str, Callable[[Callable[..., Any]], Callable[..., Any]]] = 
     "get_metrics": _as_metrics,
     "get_logs": _as_logs,
 }
+
+# Subclasses are wrapped as they are made; what one does not define it inherits from here.
+for _name in ("get_metrics", "get_logs"):
+    setattr(AsyncAgent, _name, _GUARDED_ASYNC[_name](AsyncAgent.__dict__[_name]))

@@ -15,7 +15,7 @@ import itertools
 import logging
 from typing import TYPE_CHECKING, Any
 
-from . import rpc
+from . import observe, rpc
 from .deadline import allow
 from .errors import AgentError, JobNotFound, RetryableError, TaskError
 from .meta import META_LIMIT_BYTES, FailedCreate, JobMeta, Undecodable
@@ -44,10 +44,21 @@ def is_inside() -> bool:
 
 
 @contextlib.contextmanager
-def _entered(operation: str) -> Iterator[None]:
+def _entered(
+    operation: str, agent: AsyncAgent[Any] | SyncAgent, origin: str = ""
+) -> Iterator[None]:
     token = _inside.set(True)
+    execution = origin.rpartition("/")[2]
+    call = rpc.current()
+    if execution and call is not None:
+        call.facts["execution"] = execution
     try:
-        with rpc.within(operation):
+        with (
+            rpc.within(operation),
+            observe.span(
+                f"{agent.name}.{operation}", task_type=agent.served_type, execution=execution
+            ),
+        ):
             yield
     finally:
         _inside.reset(token)
@@ -57,7 +68,7 @@ async def create(
     agent: AsyncAgent[Any], raw: Callable[..., Awaitable[JobMeta]], attempt: Attempt
 ) -> Any:
     """Return the metadata of the attempt's job, one job however often this is called."""
-    with _entered("create"):
+    with _entered("create", agent, attempt.identity.origin):
         return await agent.runtime.creates(agent).join(
             attempt.key, lambda: _create(agent, raw, attempt), rpc.remaining_s()
         )
@@ -76,6 +87,7 @@ async def _create(
         raise
     meta.key = meta.key or attempt.key
     meta.created_s = meta.created_s or agent.clock.time()
+    meta.origin = meta.origin or attempt.identity.origin
     if len(meta.encode()) > META_LIMIT_BYTES:
         _log.error("%s: metadata of %d bytes is kept by Flyte for every task; the limit is %d",
                    agent.name, len(meta.encode()), META_LIMIT_BYTES)  # fmt: skip
@@ -103,7 +115,9 @@ async def orphaned(agent: AsyncAgent[Any], key: str, outcome: Any) -> None:
     try:
         with rpc.serving(_ORPHAN_BUDGET_S):
             await agent.delete(outcome)
+        observe.report(observe.Orphan(agent.served_type, deleted=True))
     except Exception as error:  # noqa: BLE001  # nobody is left to tell
+        observe.report(observe.Orphan(agent.served_type, deleted=False))
         _log.error(
             "%s: the orphaned job of attempt %s may still run: %s", agent.name, key, describe(error)
         )
@@ -120,7 +134,8 @@ async def get(
     if isinstance(meta, Undecodable):
         return _undecodable(agent, meta)
     memory = agent.runtime.polls.of(meta)
-    with _entered("get"):
+    was_over = memory.phase is not None and memory.phase.is_terminal
+    with _entered("get", agent, meta.origin):
         try:
             with allow(rpc.remaining_s()):
                 resource = await _asked(agent, raw, meta)
@@ -130,6 +145,9 @@ async def get(
             resource = _missing(agent, meta, memory, error)
         except Exception as error:  # noqa: BLE001  # Flyte must not hear of it as an error
             resource = _unseen(agent, memory, error)
+    observe.report(observe.Answer(agent.served_type, resource.phase.name))
+    if resource.phase.is_terminal and not was_over:
+        observe.report_use(agent, meta.origin, resource)
     return _linked(agent, meta, resource)
 
 
@@ -175,6 +193,7 @@ def _unseen(agent: AsyncAgent[Any], memory: Memory, error: Exception) -> Resourc
     failing_s = memory.failing_for_s(agent.clock.monotonic())
     said = describe(error) if not isinstance(error, TimeoutError) else "no answer in time"
     code = error.code if isinstance(error, AgentError) else "AGENT.POLL_FAILED"
+    observe.report(observe.PollFailed(agent.served_type, code))
     log = _log.warning if isinstance(error, (AgentError, TimeoutError)) else _log.exception
     log(
         "%s: poll failed (%d in a row, %.0f s): %s",
@@ -208,7 +227,7 @@ async def delete(agent: AsyncAgent[Any], raw: Callable[..., Awaitable[None]], me
     """
     if not isinstance(meta, JobMeta):
         return
-    with _entered("delete"):
+    with _entered("delete", agent, meta.origin):
         await _until_it_works(agent, lambda: raw(agent, meta))
 
 
@@ -245,7 +264,16 @@ async def do(
     agent: SyncAgent, raw: Callable[..., Awaitable[Resource]], attempt: Attempt
 ) -> Resource:
     """Return the terminal result of a sync task; any other would end propeller's poll workers."""
-    with _entered("do"):
+    resource = await _done(agent, raw, attempt)
+    observe.report(observe.Answer(agent.served_type, resource.phase.name))
+    observe.report_use(agent, attempt.identity.origin, resource)
+    return resource
+
+
+async def _done(
+    agent: SyncAgent, raw: Callable[..., Awaitable[Resource]], attempt: Attempt
+) -> Resource:
+    with _entered("do", agent, attempt.identity.origin):
         try:
             with allow(rpc.remaining_s()):
                 resource = await raw(agent, attempt)

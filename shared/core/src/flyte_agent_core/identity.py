@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from flyteidl.core.tasks_pb2 import TaskTemplate
 
 
+_ORIGIN_CHARS = 200  # Flyte's names have at most 63; metadata is small
+
+
 @dataclasses.dataclass(frozen=True)
 class Identity:
     """
@@ -31,6 +34,12 @@ class Identity:
     service_account: str = ""
     retry_attempt: int = 0
     labels: dict[str, str] = dataclasses.field(default_factory=dict)
+
+    @property
+    def origin(self) -> str:
+        """``project/domain/execution``, bounded; ``""`` when nothing of it is known."""
+        said = f"{self.project}/{self.domain}/{self.execution}"
+        return "" if said == "//" else said[:_ORIGIN_CHARS]
 
 
 def identify(template: TaskTemplate, metadata: TaskExecutionMetadata | None) -> Identity:

@@ -25,6 +25,8 @@ META_LIMIT_BYTES = 1024
 """Flyte stores metadata in the workflow's own record and prints it into propeller's log."""
 
 _VERSION = 1
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+_FIELDS: dict[type[Any], dict[str, dataclasses.Field[Any]]] = {}
 _FAILURE_MESSAGE_BYTES = 700
 
 
@@ -38,14 +40,17 @@ class JobMeta(FlyteResourceMeta):
     Attributes:
         key: The attempt's key; filled in by the core.
         created_s: Seconds since 1970 when the job was created; filled in by the core.
+        origin: ``project/domain/execution`` of Flyte, for logs and for who pays; filled in by the
+            core, which no poll tells it.
     """
 
     key: str = ""
     created_s: float = 0.0
+    origin: str = ""
 
     def encode(self) -> bytes:
         """Return the bytes Flyte keeps."""
-        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        fields = {name: getattr(self, name) for name in _fields(type(self))}
         return _dump({"v": _VERSION, **{k: v for k, v in fields.items() if v is not None}})
 
     @classmethod
@@ -61,11 +66,14 @@ class JobMeta(FlyteResourceMeta):
     @classmethod
     def of(cls, values: dict[str, Any]) -> Self:
         """Return metadata from decoded JSON; override to read what another program wrote."""
-        known = {f.name: f for f in dataclasses.fields(cls)}
+        known = _fields(cls)
         missing = [n for n, f in known.items() if n not in values and _required(f)]
         if missing:
             raise ValueError(f"metadata has no {', '.join(missing)}")
-        return cls(**{name: values[name] for name in known if name in values})
+        kept = {name: values[name] for name in known if name in values}
+        if not isinstance(kept.get("origin", ""), str):  # for logs alone: must not fail a poll
+            del kept["origin"]
+        return cls(**kept)
 
 
 @dataclasses.dataclass
@@ -127,7 +135,15 @@ def _load(data: bytes) -> dict[str, Any]:
 
 
 def _dump(values: dict[str, Any]) -> bytes:
-    return json.dumps(values, separators=(",", ":"), ensure_ascii=False).encode("utf-8")
+    return _encode(values).encode("utf-8")
+
+
+def _fields(cls: type[Any]) -> dict[str, dataclasses.Field[Any]]:
+    """Return a class's fields by name; every poll asks twice."""
+    known = _FIELDS.get(cls)
+    if known is None:
+        known = _FIELDS[cls] = {field.name: field for field in dataclasses.fields(cls)}
+    return known
 
 
 def _required(field: dataclasses.Field[Any]) -> bool:

@@ -67,7 +67,9 @@ class Memories:
         """Return the memory of a job, a fresh one if there is none."""
         name = digest(meta)
         with self._lock:
-            memory = self._jobs.setdefault(name, Memory())
+            memory = self._jobs.get(name)
+            if memory is None:
+                memory = self._jobs[name] = Memory()
             self._jobs.move_to_end(name)
             while len(self._jobs) > self._size:
                 self._jobs.popitem(last=False)

@@ -40,11 +40,13 @@ class Call:
         ends_s: ``time.monotonic()`` when the answer must be on its way.
         connection: Secrets and settings the caller sent along (Flyte 2's ``connection``).
         correlation_id: Stands in both the log and the message of an error.
+        facts: What was found out about the call while it was answered, for its log lines.
     """
 
     ends_s: float
     connection: Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False)
     correlation_id: str = ""
+    facts: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
 _call: contextvars.ContextVar[Call | None] = contextvars.ContextVar(
@@ -73,14 +75,37 @@ def serving(
         connection: Secrets and settings that came with the call.
         correlation_id: Stands in both the log and the message of an error.
     """
+    token = begin(deadline_s, connection=connection, correlation_id=correlation_id)
+    try:
+        yield _call.get()  # type: ignore[misc]  # begin() has just set it
+    finally:
+        end(token)
+
+
+def begin(
+    deadline_s: float | None,
+    *,
+    connection: Mapping[str, str] | None = None,
+    correlation_id: str = "",
+    facts: dict[str, str] | None = None,
+) -> contextvars.Token[Call | None]:
+    """
+    Say that a call is being answered, until :func:`end`; :func:`serving` is the safe form.
+
+    Args:
+        deadline_s: As in :func:`serving`.
+        connection: As in :func:`serving`.
+        correlation_id: As in :func:`serving`.
+        facts: What is known about the call, for its log lines.
+    """
     allowed_s = 3600.0 if deadline_s is None else max(0.0, deadline_s)
     ends_s = time.monotonic() + allowed_s - min(_MARGIN_MAX_S, allowed_s * _MARGIN_PART)
-    call = Call(ends_s, connection or {}, correlation_id)
-    token = _call.set(call)
-    try:
-        yield call
-    finally:
-        _call.reset(token)
+    return _call.set(Call(ends_s, connection or {}, correlation_id, {} if facts is None else facts))
+
+
+def end(token: contextvars.Token[Call | None]) -> None:
+    """Say that the call is over."""
+    _call.reset(token)
 
 
 @contextlib.contextmanager

@@ -12,10 +12,12 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import hashlib
+import json
+import os
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
-from . import rpc
+from . import observe, rpc
 from .errors import ProtocolError
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ GATHER_S = 0.01
 """How long the first poll of a round waits for others."""
 
 _ROUND_BUDGET_S = 20.0
+_KEY = os.urandom(16)  # a digest of a short secret could be guessed
 _FORGOTTEN_AFTER_S = 300.0
 """A job nobody has asked for since then is no longer asked for along with others."""
 
@@ -36,6 +39,19 @@ _FORGOTTEN_AFTER_S = 300.0
 def digest(meta: JobMeta) -> bytes:
     """Return a short name of a job for tables."""
     return hashlib.blake2b(meta.encode(), digest_size=16).digest()
+
+
+def _caller() -> bytes:
+    """
+    Return what tells callers apart who sent secrets along; empty for all who did not.
+
+    One's secrets must not ask for another's jobs. Only a digest is kept.
+    """
+    call = rpc.current()
+    if call is None or not call.connection:
+        return b""
+    pairs = json.dumps(sorted(call.connection.items())).encode()
+    return hashlib.blake2b(pairs, digest_size=16, key=_KEY).digest()
 
 
 @dataclasses.dataclass
@@ -75,7 +91,7 @@ class Sharing:
 
     async def poll(self, agent: AsyncAgent[Any], meta: JobMeta) -> Resource:
         """Return the answer about one job; raises what ``get_many`` raised, or said of it."""
-        group = agent.poll_group(meta)
+        group = (agent.poll_group(meta), _caller())
         name = digest(meta)
         known = self._note(agent, group, name, meta)
         self.polls += 1
@@ -115,6 +131,7 @@ class Sharing:
         if agent.poll_fresh_s > 0:  # or nobody would get to see the answers
             round_.metas.update(self._grown_old(agent, jobs))
         self.rounds += 1
+        observe.report(observe.Round(agent.served_type, len(round_.metas)))
         names = list(round_.metas)
         answers = await _ask(agent, list(round_.metas.values()))
         now_s = agent.clock.monotonic()
@@ -139,8 +156,9 @@ class Sharing:
 
 async def _ask(agent: AsyncAgent[Any], metas: Sequence[JobMeta]) -> Sequence[Resource | Exception]:
     """Call ``get_many`` on its own time: those who wait have deadlines of their own."""
+    call = rpc.current()  # of the poll that began the round; the others have the same connection
     try:
-        with rpc.serving(_ROUND_BUDGET_S):
+        with rpc.serving(_ROUND_BUDGET_S, connection=call.connection if call else None):
             answers: Sequence[Resource | Exception] = await agent.get_many(metas)
     except Exception as error:  # noqa: BLE001  # each poll of the round gets it, and its guard
         return [error] * len(metas)

@@ -9,12 +9,16 @@ from flyteidl.admin.agent_pb2 import Agent, TaskCategory
 from flyte_agent_core import AsyncAgent, SyncAgent
 
 from .errors import UnknownNameError, UnknownTaskTypeError
+from .governed import Governed, no_facts
+from .limits import Limited, Places
 from .served import CoreAgent, Served
 from .stock import StockAgent
 from .sync_as_async import SyncAsAsync
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
+
+    from .policy import Policy
 
 
 class Catalogue:
@@ -27,7 +31,12 @@ class Catalogue:
     def __init__(self, agents: Iterable[Any]) -> None:
         registered = list(agents)
         self.agents = [*registered, *_unclaimed_aliases(registered)]
-        self._served = {_category(agent): serve(agent) for agent in self.agents}
+        places: dict[int, Places] = {}
+        self._plain = {
+            _category(agent): serve(agent, places.setdefault(_owner(agent), Places()))
+            for agent in self.agents
+        }
+        self._served: dict[tuple[str, int], Served] = dict(self._plain)
         self._names = frozenset(name for name, _ in self._served)
         self._listing = _listing(self._served.values())
 
@@ -59,6 +68,13 @@ class Catalogue:
         """
         return task_type if task_type in self._names else "unknown"
 
+    def govern(self, policy: Callable[[], Policy]) -> None:
+        """Put a policy in front of every agent; it is asked for at each start of a job."""
+        for agent in self.agents:
+            key = _category(agent)
+            facts = getattr(agent, "policy_facts", no_facts)
+            self._served[key] = Governed(self._plain[key], policy, facts)
+
     def listing(self) -> list[Agent]:
         """Return the answer to ListAgents."""
         return self._listing
@@ -89,12 +105,17 @@ class Catalogue:
         )
 
 
-def serve(agent: Any) -> Served:
+def serve(agent: Any, places: Places | None = None) -> Served:
     """Return ``agent``, built on our core or on flytekit alone, in the form the service calls."""
-    served: Served = (
-        CoreAgent(agent) if isinstance(agent, (AsyncAgent, SyncAgent)) else StockAgent(agent)
-    )
+    core = isinstance(agent, (AsyncAgent, SyncAgent))
+    inner: Served = CoreAgent(agent) if core else StockAgent(agent)
+    served = Limited(inner, places or Places())
     return SyncAsAsync(served) if served.is_sync else served
+
+
+def _owner(agent: Any) -> int:
+    """Return what the instances of one agent have in common."""
+    return id(getattr(agent, "runtime", agent))
 
 
 def _category(agent: Any) -> tuple[str, int]:

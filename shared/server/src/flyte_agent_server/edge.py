@@ -3,13 +3,17 @@ What happens around every call, whichever protocol it came by.
 
 Deadline, status, message, count and log line, around each of::
 
-    async with self._edge.call(context, "get", task_type):
-        return await served.get(meta)
+    async with self._edge.call(context, "get") as call:
+        request = parsed(GetTaskRequest, raw)
+        call.about(request.task_category.name)
+        return await served.get(request.resource_meta)
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import contextvars
 import logging
 import secrets
 import time
@@ -17,7 +21,8 @@ from typing import TYPE_CHECKING, Any
 
 from flyte_agent_core import rpc
 
-from .logs import fields
+from . import tracing
+from .errors import DrainingError
 from .status import message_of, status_of
 
 if TYPE_CHECKING:
@@ -28,69 +33,97 @@ if TYPE_CHECKING:
 
     from .catalogue import Catalogue
     from .metrics import Metrics
+    from .tracing import Tracing
 
 _log = logging.getLogger("flyte_agent.server")
 
 
 class Edge:
-    """Makes a :class:`Call` for each RPC of a service."""
+    """
+    Makes a :class:`Call` for each RPC of a service.
 
-    def __init__(self, catalogue: Catalogue, metrics: Metrics) -> None:
-        self._catalogue = catalogue
+    Attributes:
+        draining: No further call is taken; the caller is told to send it again, elsewhere.
+        tracing: Makes a span for each call, if traces are wanted.
+    """
+
+    def __init__(
+        self, catalogue: Catalogue, metrics: Metrics, tracing: Tracing | None = None
+    ) -> None:
+        self.catalogue = catalogue
         self.metrics = metrics
+        self.draining = False
+        self.tracing = tracing
 
-    def call(
-        self,
-        context: Any,
-        operation: str,
-        task_type: str = "",
-        *,
-        execution: str = "",
-        connection: Mapping[str, str] | None = None,
-    ) -> Call:
+    def call(self, context: Any, operation: str) -> Call:
         """
         Return what to put around the answer to one RPC.
 
         Args:
             context: The servicer context of grpc.aio.
             operation: ``create``, ``get``, …: a label of the metrics.
-            task_type: As the caller sent it; empty for calls that are about no task.
-            execution: Flyte's name of the execution, for the log.
-            connection: Secrets and settings that came with the call (Flyte 2).
         """
-        label = self._catalogue.label(task_type) if task_type else ""
-        return Call(self.metrics, context, operation, label, execution, connection)
+        return Call(self, context, operation)
 
 
 class Call:
-    """One RPC: entered before the answer is made, left when it is there or has failed."""
+    """One RPC: entered before its request is read, left when the answer is there or has failed."""
 
-    def __init__(
-        self,
-        metrics: Metrics,
-        context: Any,
-        operation: str,
-        label: str,
-        execution: str,
-        connection: Mapping[str, str] | None,
-    ) -> None:
-        self._metrics, self._context = metrics, context
-        self._operation, self._label = operation, label
+    def __init__(self, edge: Edge, context: Any, operation: str) -> None:
+        self._edge, self._context = edge, context
+        self.operation = operation
+        self._label = ""
+        self._span: Any = None
+        self._serving: contextvars.Token[rpc.Call | None] | None = None
+        self._tracing: contextlib.ExitStack | None = None
         self.correlation_id = secrets.token_hex(6)
-        self._fields = fields(
-            operation=operation,
-            task_type=label,
-            execution=execution,
+
+    def about(
+        self,
+        task_type: str,
+        *,
+        execution: str = "",
+        connection: Mapping[str, str] | None = None,
+    ) -> None:
+        """
+        Say what the call is about, once its request is read.
+
+        Args:
+            task_type: As the caller sent it.
+            execution: Flyte's name of the execution, for the log.
+            connection: Secrets and settings that came with the call (Flyte 2).
+        """
+        self._label = self._edge.catalogue.label(task_type)
+        if self._span is not None:
+            self._span.set_attribute("flyte_agent.task_type", self._label)
+            self._span.set_attribute("flyte_agent.correlation_id", self.correlation_id)
+        known = {
+            "operation": self.operation,
+            "task_type": self._label,
+            "execution": execution,
+            "correlation_id": self.correlation_id,
+        }
+        if not execution:
+            del known["execution"]
+        self._serving = rpc.begin(
+            self._context.time_remaining(),
+            connection=connection,
             correlation_id=self.correlation_id,
-        )
-        self._serving = rpc.serving(
-            context.time_remaining(), connection=connection, correlation_id=self.correlation_id
+            facts=known,
         )
 
     async def __aenter__(self) -> Self:
         self._started_s = time.perf_counter()
-        self._fields.__enter__()
-        self._serving.__enter__()
+        if self._edge.draining:
+            # __aexit__ is not called for what __aenter__ raises.
+            await self._abort(DrainingError("the service is being stopped; send it again"), 0.0)
+        self._edge.metrics.started(self.operation)
+        if self._edge.tracing is not None:
+            metadata = self._context.invocation_metadata()
+            self._tracing = contextlib.ExitStack()
+            self._span = self._tracing.enter_context(
+                self._edge.tracing.call(metadata, self.operation)
+            )
         return self
 
     async def __aexit__(
@@ -100,25 +133,30 @@ class Call:
         trace: TracebackType | None,
     ) -> None:
         took_s = time.perf_counter() - self._started_s
+        self._edge.metrics.ended(self.operation)
         try:
             await self._end(error, took_s)
         finally:
-            self._serving.__exit__(None, None, None)
-            self._fields.__exit__(None, None, None)
+            if self._serving is not None:
+                rpc.end(self._serving)
+            if self._tracing is not None:
+                self._tracing.close()
 
     async def _end(self, error: BaseException | None, took_s: float) -> None:
         if error is None:
-            self._metrics.answered(self._label, self._operation, took_s)
+            self._edge.metrics.answered(self._label, self.operation, took_s)
         elif isinstance(error, (asyncio.CancelledError, GeneratorExit)):
-            self._metrics.failed(self._label, self._operation, took_s, None)
+            self._edge.metrics.failed(self._label, self.operation, took_s, None)
             _log.info("the caller went away after %.2f s", took_s)
         elif isinstance(error, Exception):
             await self._abort(error, took_s)
 
     async def _abort(self, error: Exception, took_s: float) -> None:
         status = status_of(error)
-        self._metrics.failed(self._label, self._operation, took_s, status)
-        message = message_of(error, status, self._operation, self.correlation_id)
+        self._edge.metrics.failed(self._label, self.operation, took_s, status)
+        message = message_of(error, status, self.operation, self.correlation_id)
+        if self._span is not None:
+            tracing.failed(self._span, status.code.name)
         if status.told:
             _log.warning("answered %s after %.2f s: %s", status.code.name, took_s, message)
         else:

@@ -15,6 +15,10 @@ class UnknownAgentError(ServiceError):
     """An agent was asked for by a name that nothing installed has."""
 
 
+class ConfigFileError(ServiceError):
+    """A configuration file, or what it names (a certificate, a token), cannot be used."""
+
+
 class ListenError(ServiceError):
     """An address cannot be bound."""
 
@@ -41,6 +45,14 @@ class BadMetadataError(ServiceError):
 
 class WrongKindError(ServiceError):
     """An async agent was asked for a synchronous answer."""
+
+
+class BusyError(ServiceError):
+    """An agent answers as many calls as it may."""
+
+
+class DrainingError(ServiceError):
+    """The service is being stopped and takes no further call."""
 
 
 class StockAgentError(ServiceError):

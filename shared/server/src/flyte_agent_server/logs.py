@@ -8,6 +8,7 @@ import json
 import logging
 import sys
 import time
+from collections import deque
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 Format = Literal["console", "json"]
 
+_KEPT_CHARS = 500
 _CONSOLE = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 
 _fields: contextvars.ContextVar[dict[str, str] | None] = contextvars.ContextVar(
@@ -54,7 +56,7 @@ def configure(format_: Format = "console", level: str = "INFO") -> None:
 class _ConsoleFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         line = super().format(record)
-        call = _fields.get()
+        call = about_call()
         if call:
             first, newline, rest = line.partition("\n")
             pairs = " ".join(f"{name}={value}" for name, value in call.items())
@@ -72,14 +74,42 @@ class _JsonFormatter(logging.Formatter):
             # Before JSON escapes them: a secret with a quote or a line break would not be found
             # afterwards.
             "message": _redacted(record.getMessage()),
-            **(_fields.get() or {}),
+            **about_call(),
         }
         if record.exc_info:
             entry["exception"] = _redacted(self.formatException(record.exc_info))
         return json.dumps(entry, ensure_ascii=False)
 
 
-def _redacted(text: str) -> str:
-    from flyte_agent_core.secrets import redact  # here: logging works before flytekit is imported
+class Recent(logging.Handler):
+    """
+    Keeps the last warnings and errors, for people who look at the status page.
 
-    return redact(text)
+    Attributes:
+        lines: The newest last: seconds since 1970, level, message without secrets, its call.
+    """
+
+    def __init__(self, most: int = 20) -> None:
+        super().__init__(logging.WARNING)
+        self.lines: deque[tuple[float, str, str, dict[str, str]]] = deque(maxlen=most)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a line; what its text may be too long for is cut."""
+        said = _redacted(record.getMessage())[:_KEPT_CHARS]
+        self.lines.append((record.created, record.levelname, said, about_call()))
+
+
+def about_call() -> dict[str, str]:
+    """Return what is known of the call being answered: its names, and what the agent found out."""
+    known = _fields.get() or {}
+    rpc = sys.modules.get("flyte_agent_core.rpc")  # logging works before flytekit is imported
+    call = rpc.current() if rpc is not None else None
+    return {**call.facts, **known} if call is not None and call.facts else known
+
+
+def _redacted(text: str) -> str:
+    # Not imported here: it brings flytekit, which a supervisor of processes does without, and who has
+    # not imported it knows no secret.
+    known = sys.modules.get("flyte_agent_core.secrets")
+    redact = getattr(known, "redact", None)
+    return redact(text) if redact else text

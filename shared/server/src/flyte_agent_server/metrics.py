@@ -1,30 +1,38 @@
 """
-What the service counts, under the names that dashboards for flytekit's own service use.
+What the service counts of its calls, and the endpoint that tells it.
 
+The names are those that dashboards for flytekit's own service use.
 Latency and input size are histograms where flytekit has summaries: ``_sum`` and ``_count`` are the
 same series, and ``_bucket`` makes quantiles possible. Everything is in a registry of its own,
 because flytekit's service and Flyte 2's register these names in the global one as soon as they are
-imported.
+imported. What agents tell is in :mod:`flyte_agent_server.meters`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import socket
+import threading
+from typing import TYPE_CHECKING, Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from prometheus_client import (
     CollectorRegistry,
     Counter,
+    Gauge,
     GCCollector,
     Histogram,
     PlatformCollector,
     ProcessCollector,
+    make_wsgi_app,
 )
-from prometheus_client.exposition import start_wsgi_server
+from prometheus_client.exposition import ThreadingWSGIServer
+
+from .meters import Meters
 
 if TYPE_CHECKING:
-    import threading
-    from wsgiref.simple_server import WSGIServer
+    from collections.abc import Callable, Iterable
 
+    from .caller import Callers
     from .status import Status
 
 _LATENCY_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
@@ -37,14 +45,30 @@ one.
 """
 
 
+class _Bound:
+    """The series of one task type and operation: looked up once, not for every call."""
+
+    __slots__ = ("latency", "success")
+
+    def __init__(self, metrics: Metrics, task_type: str, operation: str) -> None:
+        self.success = metrics.success.labels(task_type, operation)
+        self.latency = metrics.latency.labels(task_type, operation)
+
+
 class Metrics:
-    """The counters of one service."""
+    """
+    The counters of one service.
+
+    Attributes:
+        registry: Everything, as Prometheus gets it.
+        meters: What agents tell.
+    """
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self.registry)
-        self._success = Counter(
+        self.success = Counter(
             "flyte_connector_requests_success_total",
             "Requests answered",
             ["task_type", "operation"],
@@ -56,7 +80,7 @@ class Metrics:
             ["task_type", "operation", "error_code"],
             registry=self.registry,
         )
-        self._latency = Histogram(
+        self.latency = Histogram(
             "flyte_connector_request_latency_seconds",
             "Time to answer a request",
             ["task_type", "operation"],
@@ -70,40 +94,151 @@ class Metrics:
             registry=self.registry,
             buckets=_SIZE_BUCKETS_BYTES,
         )
+        self.in_flight = Gauge(
+            "flyte_agent_requests_in_flight",
+            "Requests being answered",
+            ["operation"],
+            registry=self.registry,
+        )
+        self.meters = Meters(self.registry)
+        self._flying: dict[str, Any] = {}
+        self._series: dict[tuple[str, str], _Bound] = {}
+
+    def started(self, operation: str) -> None:
+        """Count a request in; what it is about is not known yet."""
+        gauge = self._flying.get(operation)
+        if gauge is None:
+            gauge = self._flying[operation] = self.in_flight.labels(operation)
+        gauge.inc()
+
+    def ended(self, operation: str) -> None:
+        """Count a request out that was counted in."""
+        self._flying[operation].dec()
 
     def answered(self, task_type: str, operation: str, took_s: float) -> None:
         """Count a request that was answered."""
-        self._success.labels(task_type, operation).inc()
-        self._latency.labels(task_type, operation).observe(took_s)
+        series = self._of(task_type, operation)
+        series.success.inc()
+        series.latency.observe(took_s)
 
     def failed(self, task_type: str, operation: str, took_s: float, status: Status | None) -> None:
         """Count a request that failed; ``None`` when the caller went away."""
         code = CANCELLED if status is None else str(int(status.error_code))
+        series = self._of(task_type, operation)
         self._failure.labels(task_type, operation, code).inc()
-        self._latency.labels(task_type, operation).observe(took_s)
+        series.latency.observe(took_s)
 
     def inputs(self, task_type: str, size_bytes: int) -> None:
         """Note the size of a task's inputs."""
         self._input_bytes.labels(task_type).observe(size_bytes)
 
+    def _of(self, task_type: str, operation: str) -> _Bound:
+        key = task_type, operation
+        series = self._series.get(key)
+        if series is None:
+            series = self._series[key] = _Bound(self, task_type, operation)
+        return series
+
+
+class _Server(ThreadingWSGIServer):
+    """A server that also has a clock: ``tick`` is called twice a second."""
+
+    tick: Callable[[], None] | None = None
+
+    def service_actions(self) -> None:
+        """Called by the server's loop."""
+        if self.tick is not None:
+            self.tick()
+
+
+class _Server6(_Server):
+    address_family = socket.AF_INET6
+
+
+class _Quiet(WSGIRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base's name
+        """Log nothing: Prometheus asks every few seconds."""
+
 
 class MetricsEndpoint:
-    """``/metrics`` over HTTP, in a thread of its own so that a busy service still answers."""
+    """
+    ``/metrics`` over HTTP, and ``/`` for people.
 
-    def __init__(self, metrics: Metrics, host: str, port: int) -> None:
+    In a thread of its own so that a busy service still answers.
+    """
+
+    def __init__(
+        self,
+        metrics: Metrics,
+        host: str,
+        port: int,
+        callers: Callers | None = None,
+        *,
+        page: Callable[[], str] | None = None,
+        tick: Callable[[], None] | None = None,
+    ) -> None:
         """
         Start to answer.
+
+        Args:
+            metrics: What ``/metrics`` tells.
+            host: Address to bind.
+            port: 0 for any free one.
+            callers: Whose token is asked for, if any is.
+            page: Gives the HTML of ``/``.
+            tick: Called twice a second, in the endpoint's thread.
 
         Raises:
             OSError: The port cannot be bound.
         """
-        server, thread = start_wsgi_server(port, host, metrics.registry)
-        self._server: WSGIServer = server
-        self._thread: threading.Thread = thread
-        self.port: int = server.server_port
+        app: Any = _App(make_wsgi_app(metrics.registry), page)
+        if callers is not None:
+            from .caller import guarded  # needs gRPC
+
+            app = guarded(app, callers)
+        kind = _Server6 if ":" in host else _Server
+        self._server: WSGIServer = make_server(host, port, app, kind, handler_class=_Quiet)
+        if tick is not None:
+            self._server.tick = tick
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, name="flyte-agent-metrics", daemon=True
+        )
+        self._thread.start()
+        self.port: int = self._server.server_port
 
     def stop(self) -> None:
         """Stop to answer and end the thread."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+
+class _App:
+    """Which path gives what."""
+
+    def __init__(self, metrics: Callable[..., Any], page: Callable[[], str] | None) -> None:
+        self._metrics, self._page = metrics, page
+
+    def __call__(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        """Answer one request."""
+        path = environ.get("PATH_INFO") or "/"
+        if path == "/metrics":
+            answer: Iterable[bytes] = self._metrics(environ, start)
+            return answer
+        if path == "/" and self._page is not None:
+            return _send(start, "200 OK", "text/html; charset=utf-8", self._page())
+        return _send(start, "404 Not Found", "text/plain; charset=utf-8", "see / and /metrics\n")
+
+
+def _send(start: Callable[..., Any], status: str, kind: str, text: str) -> list[bytes]:
+    body = text.encode()
+    headers = [
+        ("Content-Type", kind),
+        ("Content-Length", str(len(body))),
+        ("Cache-Control", "no-store"),
+        # Nothing is loaded from anywhere and no script runs, whatever got into the page.
+        ("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'"),
+        ("X-Content-Type-Options", "nosniff"),
+    ]
+    start(status, headers)
+    return [body]

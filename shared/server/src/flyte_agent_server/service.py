@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from typing import TYPE_CHECKING, Any
 
 import grpc.aio
-from grpc_health.v1 import health_pb2_grpc
+from grpc_health.v1 import health, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
 
 from flyte_agent_core import AsyncAgent
 
-from . import flyte1
+from . import flyte1, flyte2
 from .edge import Edge
 from .errors import ListenError
 from .health import Health
 from .metrics import Metrics, MetricsEndpoint
+from .security import Security
 from .settings import Settings
+from .status_page import StatusPage
+from .tracing import Tracing, from_environment
+from .warm_up import warm_up
+from .watchdog import Watchdog
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -38,9 +45,11 @@ _CHANNEL_OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
     ("grpc.http2.max_ping_strikes", 0),
     ("grpc.keepalive_permit_without_calls", 1),
-    # Two services on one port would share its connections without either noticing.
-    ("grpc.so_reuseport", 0),
 )
+
+
+SERVICES = (*flyte1.SERVICES, *flyte2.SERVICES)
+"""What is served, and the names under which health is reported."""
 
 
 class AgentService:
@@ -51,15 +60,26 @@ class AgentService:
         port: The port that is really listened on, once started.
     """
 
-    def __init__(self, catalogue: Catalogue, settings: Settings | None = None) -> None:
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        settings: Settings | None = None,
+        tracing: Tracing | None = None,
+    ) -> None:
         self.catalogue = catalogue
         self.settings = settings or Settings()
         self.metrics = Metrics()
+        self.security = Security(self.settings)
+        catalogue.govern(lambda: self.security.policy)
         self.port = 0
         self.metrics_port = 0
         self._endpoint: MetricsEndpoint | None = None
         self._server: grpc.aio.Server | None = None
-        self._health = Health(flyte1.SERVICES)
+        self._health = Health(SERVICES)
+        self._edge = Edge(catalogue, self.metrics)
+        self._background = contextlib.ExitStack()
+        self._listening = contextlib.ExitStack()
+        self._tracing = tracing
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -84,15 +104,29 @@ class AgentService:
         for agent in self.catalogue.agents:
             if isinstance(agent, AsyncAgent):
                 agent.poll_fresh_s = settings.poll_fresh_s
-        server = grpc.aio.server(options=_CHANNEL_OPTIONS)
-        flyte1.add_to(server, self.catalogue, Edge(self.catalogue, self.metrics))
+        tracing = self._tracing or from_environment()
+        if tracing is not None:
+            self._edge.tracing = self._listening.enter_context(tracing)
+        # Two services on one port would share its connections without either noticing, so only the
+        # processes of one service may.
+        shared = ("grpc.so_reuseport", int(settings.processes > 1))
+        server = grpc.aio.server(
+            options=(*_CHANNEL_OPTIONS, shared), interceptors=self.security.interceptors()
+        )
+        for protocol in (flyte1, flyte2):
+            protocol.add_to(server, self.catalogue, self._edge)
+        reflection.enable_server_reflection(
+            (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), server
+        )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
-        self.port = _bind(server, settings.host, settings.port)
+        self.port = _bind(self.security, server, settings)
         if settings.metrics_port is not None:
             self._endpoint = self._start_metrics(settings.metrics_port)
             self.metrics_port = self._endpoint.port
         await server.start()
         self._server = server
+        self._background.enter_context(Watchdog())
+        self._background.enter_context(warm_up(self.catalogue.agents))
 
     async def stop(self, grace_s: float | None = None) -> None:
         """
@@ -107,11 +141,14 @@ class AgentService:
             return
         ends_s = time.monotonic() + grace_s
         self._health.drain()
+        self._edge.draining = True
+        self._background.close()
         await server.stop(grace_s)
         await self._settle(ends_s - time.monotonic())
         if self._endpoint is not None:
             await asyncio.to_thread(self._endpoint.stop)
             self._endpoint = None
+        await asyncio.to_thread(self._listening.close)  # sends the last traces
 
     async def _settle(self, left_s: float) -> None:
         """Wait for the jobs that are being deleted because the caller of their create went away."""
@@ -125,19 +162,21 @@ class AgentService:
             _log.error("stopped with a create unfinished: its job may run on at the vendor's")
 
     def _start_metrics(self, port: int) -> MetricsEndpoint:
-        host = self.settings.host.strip("[]") or "::"
+        host = self.settings.metrics_address.strip("[]") or "::"
         try:
-            return MetricsEndpoint(self.metrics, host, port)
+            page = self._listening.enter_context(StatusPage(self.catalogue, self.metrics))
+            return MetricsEndpoint(
+                self.metrics, host, port, self.security.callers, page=page.html, tick=page.tick
+            )
         except OSError as error:
             raise _cannot_listen(host, port, "--metrics-port", error) from error
 
 
-def _bind(server: grpc.aio.Server, host: str, port: int) -> int:
+def _bind(security: Security, server: grpc.aio.Server, settings: Settings) -> int:
     try:
-        bound: int = server.add_insecure_port(f"{host}:{port}")
+        return security.bind(server, f"{settings.host}:{settings.port}")
     except RuntimeError as error:
-        raise _cannot_listen(host, port, "--port", error) from error
-    return bound
+        raise _cannot_listen(settings.host, settings.port, "--port", error) from error
 
 
 def _cannot_listen(host: str, port: int, option: str, error: Any) -> ListenError:

@@ -28,6 +28,8 @@ from flyte_agent_core.text import MESSAGE_LIMIT_BYTES, bounded, describe
 from .errors import (
     BadMetadataError,
     BadRequestError,
+    BusyError,
+    DrainingError,
     StockAgentError,
     UnknownNameError,
     UnknownTaskTypeError,
@@ -68,6 +70,9 @@ _TABLE: tuple[tuple[type[BaseException], Status], ...] = (
     (WrongKindError, Status(grpc.StatusCode.FAILED_PRECONDITION, HTTPStatus.CONFLICT)),
     # The same request may pass later; a retry policy on UNAVAILABLE is right to send it again.
     (RetryableError, Status(grpc.StatusCode.UNAVAILABLE, HTTPStatus.SERVICE_UNAVAILABLE)),
+    (DrainingError, Status(grpc.StatusCode.UNAVAILABLE, HTTPStatus.SERVICE_UNAVAILABLE)),
+    # Sending it again at once would make it worse, so no retry policy should.
+    (BusyError, Status(grpc.StatusCode.RESOURCE_EXHAUSTED, HTTPStatus.TOO_MANY_REQUESTS)),
     # The vendor, not the caller, said something that nobody here understands.
     (ProtocolError, Status(grpc.StatusCode.INTERNAL, HTTPStatus.BAD_GATEWAY)),
     (AgentError, Status(grpc.StatusCode.INTERNAL, HTTPStatus.INTERNAL_SERVER_ERROR)),

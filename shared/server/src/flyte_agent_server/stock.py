@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from flytekit.models.literals import LiteralMap
 from flytekit.models.task import TaskExecutionMetadata, TaskTemplate
 
+from flyte_agent_core import Phase, observe
 from flyte_agent_core._flyte import SyncConnectorBase  # noqa: PLC2701  # see registry.py
 from flyte_agent_core.text import describe
 from flyte_agent_core.threads import Threads
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("flyte_agent.server")
 
 _MAX_THREADS = 32
+_PHASES = {int(phase): phase.name for phase in Phase}
 
 
 class StockAgent:
@@ -60,7 +62,8 @@ class StockAgent:
         """Return the state of the job."""
         decoded = self._decoded(meta)
         with _explained():
-            return await _message(await self._call(self.agent.get, resource_meta=decoded))
+            answer = await _message(await self._call(self.agent.get, resource_meta=decoded))
+        return self._told(answer)
 
     async def delete(self, meta: bytes) -> None:
         """Stop the job."""
@@ -72,7 +75,14 @@ class StockAgent:
         """Do the work and return the result."""
         must_be_sync(self)
         with _explained():
-            return await _message(await self._call(self.agent.do, **_models(start)))
+            answer = await _message(await self._call(self.agent.do, **_models(start)))
+        return self._told(answer)
+
+    def _told(self, answer: Resource) -> Resource:
+        """Report a phase, which for agents of ours the core does."""
+        name = _PHASES.get(answer.phase, "UNKNOWN")
+        observe.report(observe.Answer(self.task_type, name))
+        return answer
 
     async def metrics(self, meta: bytes) -> GetTaskMetricsResponse:
         """Return the job's figures."""

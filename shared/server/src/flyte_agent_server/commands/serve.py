@@ -4,31 +4,53 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from typing import TYPE_CHECKING
 
 from flyte_agent_server.errors import NothingToServeError
 from flyte_agent_server.startup import assemble
 
 if TYPE_CHECKING:
-    from flyte_agent_server.logs import Format
+    from collections.abc import Callable
+
+    from flyte_agent_server.service import AgentService
     from flyte_agent_server.settings import Settings
     from flyte_agent_server.startup import Assembly
 
 _log = logging.getLogger("flyte_agent.server")
 
 
-def run(
-    settings: Settings,
-    *,
-    wanted: tuple[str, ...],
-    unwanted: tuple[str, ...],
-    log_format: Format,
-    log_level: str,
-) -> None:
-    """Serve until SIGTERM; the rest of the options is the command's."""
-    assembly = assemble(wanted, unwanted, log_format=log_format, log_level=log_level.upper())
+def run(settings: Settings) -> None:
+    """
+    Serve until SIGTERM, in one process or in several.
+
+    Raises:
+        NothingToServeError: No agent was loaded.
+        ConfigFileError: A file or secret that the settings name cannot be used.
+    """
+    if settings.processes > 1:
+        from flyte_agent_server.processes import supervise
+
+        sys.exit(supervise(settings))
+    asyncio.run(serve_here(assembled(settings), settings))
+
+
+def assembled(settings: Settings) -> Assembly:
+    """
+    Load the agents that the settings name.
+
+    Raises:
+        NothingToServeError: No agent was loaded.
+        UnknownAgentError: Nothing installed has one of the names.
+    """
+    assembly = assemble(
+        settings.agents,
+        settings.no_agents,
+        log_format=settings.log_format,
+        log_level=settings.log_level,
+    )
     must_serve_something(assembly)
-    asyncio.run(_serve(assembly, settings))
+    return assembly
 
 
 def must_serve_something(assembly: Assembly) -> None:
@@ -49,7 +71,12 @@ def must_serve_something(assembly: Assembly) -> None:
     )
 
 
-async def _serve(assembly: Assembly, settings: Settings) -> None:
+async def serve_here(
+    assembly: Assembly,
+    settings: Settings,
+    ready: Callable[[AgentService], None] | None = None,
+) -> None:
+    """Serve in this process until told to stop; ``ready`` is called when it answers."""
     from flyte_agent_server.lifecycle import serve_until_told
     from flyte_agent_server.service import AgentService
 
@@ -60,8 +87,12 @@ async def _serve(assembly: Assembly, settings: Settings) -> None:
             if each.agents:
                 _log.info("agent %s %s", each.candidate.name, each.candidate.version)
         if settings.metrics_port is not None:
-            _log.info("metrics on http://%s:%d/metrics", settings.host, service.metrics_port)
+            _log.info(
+                "metrics on http://%s:%d/metrics", settings.metrics_address, service.metrics_port
+            )
         types = ", ".join(assembly.catalogue.task_types)
         _log.info("serving %s on %s:%d", types, settings.host, service.port)
+        if ready is not None:
+            ready(service)
 
     await serve_until_told(service, announce)

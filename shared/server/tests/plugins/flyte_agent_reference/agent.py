@@ -82,6 +82,11 @@ class ReferenceAgent(AsyncAgent[ReferenceMeta]):
         """Remember that the job was to be stopped."""
         self.deleted.append(resource_meta.job)
 
+    def policy_facts(self, attempt: Attempt) -> dict[str, list[str]]:
+        """Return where the task reads from, as a platform would have datasets."""
+        config = attempt.config(ReferenceConfig)
+        return {"pipe": [config.pipe] if config.pipe else [], "max_bytes": [str(config.log_lines)]}
+
     def links(self, resource_meta: ReferenceMeta) -> dict[str, str]:
         """Return the job's page."""
         return {"Job": f"https://reference.example/{resource_meta.job}"}

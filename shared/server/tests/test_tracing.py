@@ -1,0 +1,108 @@
+"""Traces: one tree from Flyte's call over the agent to the vendor, and nothing when it is off."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import grpc
+import pytest
+from flyteidl.admin import agent_pb2
+from flyteidl.core import tasks_pb2
+from flyteidl.service import agent_pb2_grpc
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import SpanKind, StatusCode
+
+from flyte_agent_core import Attempt, Phase, Resource, SyncAgent, observe
+from flyte_agent_server.catalogue import Catalogue
+from flyte_agent_server.service import AgentService
+from flyte_agent_server.settings import Settings
+from flyte_agent_server.tracing import Tracing, from_environment
+
+TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+METADATA = (("traceparent", f"00-{TRACE}-{PARENT}-01"), ("authorization", "Bearer hunter2"))
+
+
+class VendorAgent(SyncAgent):
+    """Calls a vendor in a thread, as agents with a blocking library do."""
+
+    name = "Vendor Agent"
+    task_type = "traced"
+
+    async def do(self, attempt: Attempt) -> Resource:
+        """Call, and fail if the task says so."""
+
+        def ask() -> None:
+            with observe.vendor_call("acme", "jobs.get"):
+                if attempt.custom.get("fails"):
+                    raise KeyError("hunter2")
+
+        await self.blocking(ask)
+        return Resource(phase=Phase.SUCCEEDED)
+
+
+@pytest.fixture
+def exporter() -> InMemorySpanExporter:
+    return InMemorySpanExporter()
+
+
+def spans(exporter: InMemorySpanExporter, **custom: Any) -> dict[str, Any]:
+    """Serve, send one task with a trace's parent, and return the spans by name."""
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    settings = Settings(host="127.0.0.1", port=0, metrics_port=None, grace_s=5.0)
+    asyncio.run(_send(Catalogue([VendorAgent()]), settings, Tracing(provider), custom))
+    return {span.name: span for span in exporter.get_finished_spans()}
+
+
+async def _send(catalogue: Any, settings: Any, tracing: Any, custom: dict[str, Any]) -> None:
+    template = tasks_pb2.TaskTemplate(type="traced")
+    template.custom.update(custom)
+    header = agent_pb2.CreateRequestHeader(template=template, output_prefix="s3://b/x")
+    requests = [
+        agent_pb2.ExecuteTaskSyncRequest(header=header),
+        agent_pb2.ExecuteTaskSyncRequest(inputs={}),
+    ]
+    async with (
+        AgentService(catalogue, settings, tracing) as service,
+        grpc.aio.insecure_channel(f"127.0.0.1:{service.port}") as channel,
+    ):
+        stub = agent_pb2_grpc.SyncAgentServiceStub(channel)
+        async for _ in stub.ExecuteTaskSync(iter(requests), metadata=METADATA):
+            pass
+
+
+def test_one_trace_from_flyte_to_the_vendor(exporter: InMemorySpanExporter) -> None:
+    found = spans(exporter)
+    call, work, vendor = found["flyte_agent/do"], found["Vendor Agent.do"], found["acme jobs.get"]
+    assert {f"{span.context.trace_id:032x}" for span in (call, work, vendor)} == {TRACE}
+    assert f"{call.parent.span_id:016x}" == PARENT
+    assert work.parent.span_id == call.context.span_id
+    assert vendor.parent.span_id == work.context.span_id
+    assert (call.kind, vendor.kind) == (SpanKind.SERVER, SpanKind.CLIENT)
+    assert call.attributes["flyte_agent.task_type"] == "traced"
+
+
+def test_a_vendor_that_fails_shows_and_tells_no_text(exporter: InMemorySpanExporter) -> None:
+    found = spans(exporter, fails=True)
+    assert found["acme jobs.get"].status.status_code is StatusCode.ERROR
+    assert "hunter2" not in "".join(span.to_json() for span in found.values())
+
+
+def test_it_is_off_unless_somebody_says_where_traces_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OTEL_EXPORTER_OTLP_ENDPOINT", raising=False)
+    assert from_environment() is None
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
+    monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
+    assert from_environment() is None
+
+
+def test_the_environment_turns_it_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
+    monkeypatch.delenv("OTEL_SDK_DISABLED", raising=False)
+    tracing = from_environment()
+    assert tracing is not None
+    with tracing:
+        pass
