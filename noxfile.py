@@ -42,13 +42,13 @@ if pyenv := shutil.which("pyenv"):
     os.environ["PYENV_VERSION"] = ":".join(dict.fromkeys([*":".join(on).split(":"), *installed]))
 
 
-def per_package(*, pythons: bool = True, tagged: bool = True) -> Any:
-    """Parametrise a session by package, and by the Pythons that package supports."""
+def per_package(*, pythons: list[str] = PYTHONS, named: bool = True, tagged: bool = True) -> Any:
+    """Parametrise a session by package, and by those of ``pythons`` that package supports."""
     params = []
     for path, project in PROJECTS.items():
         name = Path(path).name
-        for python in nox.project.python_versions(project) if pythons else [LOWEST]:
-            label = f"{name}-{python}" if pythons else name
+        for python in [p for p in pythons if p in nox.project.python_versions(project)]:
+            label = f"{name}-{python}" if named else name
             params.append(nox.param(python, path, id=label, tags=[name] if tagged else []))
     return nox.parametrize("python,package", params)
 
@@ -102,9 +102,7 @@ def tests(session: nox.Session, package: str) -> None:
     pytest(session, f"{package}/tests", cover=package)
 
 
-@nox.session(requires=["wheels"])
-@per_package()
-def lowest(session: nox.Session, package: str) -> None:
+def at_lowest(session: nox.Session, package: str) -> None:
     """Test one package at the lowest version of everything it declares."""
     declared = ["-r", f"{package}/pyproject.toml", "--all-extras", *group("test", package)]
     session.install(*wheels_and(name_of(package), *declared, *group("runner"), pinned=False))
@@ -112,7 +110,21 @@ def lowest(session: nox.Session, package: str) -> None:
 
 
 @nox.session(requires=["wheels"])
-@per_package(pythons=False)
+@per_package(pythons=[LOWEST])
+def lowest(session: nox.Session, package: str) -> None:
+    """Test one package at the lowest version of everything, on the oldest Python."""
+    at_lowest(session, package)
+
+
+@nox.session(requires=["wheels"], default=False)
+@per_package(pythons=PYTHONS[1:])
+def lowest_newer(session: nox.Session, package: str) -> None:
+    """The same on the newer Pythons: in the package's own CI row, not in everybody's ``nox``."""
+    at_lowest(session, package)
+
+
+@nox.session(requires=["wheels"])
+@per_package(pythons=[LOWEST], named=False)
 def typing(session: nox.Session, package: str) -> None:
     """Check one package with mypy in strict mode, on the oldest Python."""
     session.install(*wheels_and(name_of(package), *group("test", package), *group("typing")))
@@ -178,7 +190,7 @@ def pins(session: nox.Session) -> None:
 
 
 @nox.session(default=False, requires=["wheels"])
-@per_package(pythons=False, tagged=False)
+@per_package(pythons=[LOWEST], named=False, tagged=False)
 def live(session: nox.Session, package: str) -> None:
     """Run one package's scenarios against the real platform; needs credentials."""
     session.install(*wheels_and(name_of(package), *group("test", package), *group("runner")))

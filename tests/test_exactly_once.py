@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+
 from flyte_agent_bigquery.agent import BigQueryAgent
 from flyte_agent_bigquery.local import LocalBigQuery
 from flyte_agent_server.catalogue import Catalogue

@@ -17,7 +17,12 @@ AGENT_MODULES = [
 AGENT_TESTS = ["agent", "client", "config", "phases", "errors", "conformance"]
 
 # Package folder -> what it does without, and why. An entry that is no longer true fails.
-WITHOUT: dict[str, dict[str, str]] = {}
+WITHOUT: dict[str, dict[str, str]] = {
+    "bigquery": {
+        "tests/test_conformance.py": "its sensors run the kit (test_sensor_conformance.py); its "
+        "jobs are held to the same rules by test_agent.py, test_jobs.py and the root tests",
+    },
+}
 
 FRAGMENT = re.compile(r"\+[\w.-]+\.(breaking|deprecated|added|changed|fixed|security)\.md")
 

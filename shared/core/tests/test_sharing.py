@@ -210,3 +210,12 @@ def test_callers_with_secrets_of_their_own_are_asked_for_apart(many):
         ({}, ["a4"]),
     ]
     assert "mine-1234" not in repr(agent.runtime.sharing.__dict__)
+
+
+def test_ended_and_forgotten_jobs_leave_nothing_behind(many, clock):
+    many.answers["a1"] = many.answers["b1"] = Resource(phase=Phase.SUCCEEDED)
+    polls(many, "a1", "b1", "c1")
+    assert [group for group, _ in many.runtime.sharing._known] == ["c"]
+    clock.now_s += 600
+    polls(many, "c2")
+    assert [len(jobs) for jobs in many.runtime.sharing._known.values()] == [1]

@@ -52,7 +52,7 @@ def test_a_replica_that_restarts_is_waited_for(target: Any) -> None:
     assert service["loadBalancingConfig"] == [{"round_robin": {}}]
     (method,) = service["methodConfig"]
     assert method["waitForReady"] is True
-    assert method["retryPolicy"]["retryableStatusCodes"] == ["UNAVAILABLE"]
+    assert method["retryPolicy"]["retryableStatusCodes"] == ["UNAVAILABLE", "CANCELLED"]
     assert method["retryPolicy"]["maxAttempts"] <= 5  # gRPC takes no more
 
 

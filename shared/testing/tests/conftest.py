@@ -16,8 +16,10 @@ from flyteidl.core import execution_pb2, literals_pb2
 from flyteidl.service import agent_pb2_grpc
 
 from flyte_agent_testing.clock import FakeClock
+from flyte_agent_testing.loopback import Loopback
 from flyte_agent_testing.propeller import SimulatedPropeller
 from flyte_agent_testing.templates import task_template
+from flyte_agent_testing.virtual import VirtualClock, run_virtual
 
 LINK = "https://vendor.example/job"
 
@@ -82,17 +84,17 @@ class Async(agent_pb2_grpc.AsyncAgentServiceServicer):
     def __init__(self, agent: ScriptedAgent) -> None:
         self.agent = agent
 
-    async def CreateTask(self, request: Any, context: Any) -> Any:  # noqa: N802
+    async def CreateTask(self, request: Any, context: Any) -> Any:
         key = request.output_prefix
         meta = await self.agent.answer("CreateTask", request, key, self.agent.creates, context)
         return agent_pb2.CreateTaskResponse(resource_meta=meta)
 
-    async def GetTask(self, request: Any, context: Any) -> Any:  # noqa: N802
+    async def GetTask(self, request: Any, context: Any) -> Any:
         key = request.output_prefix
         found = await self.agent.answer("GetTask", request, key, self.agent.gets, context)
         return agent_pb2.GetTaskResponse(resource=found)
 
-    async def DeleteTask(self, request: Any, context: Any) -> Any:  # noqa: N802
+    async def DeleteTask(self, request: Any, context: Any) -> Any:
         key = request.resource_meta.decode()
         await self.agent.answer("DeleteTask", request, key, self.agent.deletes, context)
         return agent_pb2.DeleteTaskResponse()
@@ -102,7 +104,7 @@ class Sync(agent_pb2_grpc.SyncAgentServiceServicer):
     def __init__(self, agent: ScriptedAgent) -> None:
         self.agent = agent
 
-    async def ExecuteTaskSync(self, request_iterator: Any, context: Any) -> Any:  # noqa: N802
+    async def ExecuteTaskSync(self, request_iterator: Any, context: Any) -> Any:
         parts = [part async for part in request_iterator]
         key = parts[0].header.output_prefix
         answers = await self.agent.answer("ExecuteTaskSync", parts, key, self.agent.syncs, context)
@@ -115,7 +117,7 @@ class Metadata(agent_pb2_grpc.AgentMetadataServiceServicer):
     def __init__(self, agent: ScriptedAgent) -> None:
         self.agent = agent
 
-    async def ListAgents(self, request: Any, context: Any) -> Any:  # noqa: N802
+    async def ListAgents(self, request: Any, context: Any) -> Any:
         script = self.agent.lists or (
             [
                 agent_pb2.Agent(name="old", supported_task_types=["scripted"]),
@@ -130,13 +132,18 @@ class Metadata(agent_pb2_grpc.AgentMetadataServiceServicer):
         return agent_pb2.ListAgentsResponse(agents=agents)
 
 
+def add_services(agent: ScriptedAgent, server: Any) -> None:
+    """Serve a scripted agent on a server of gRPC, or on a loopback."""
+    agent_pb2_grpc.add_AsyncAgentServiceServicer_to_server(Async(agent), server)
+    agent_pb2_grpc.add_SyncAgentServiceServicer_to_server(Sync(agent), server)
+    agent_pb2_grpc.add_AgentMetadataServiceServicer_to_server(Metadata(agent), server)
+
+
 @contextlib.asynccontextmanager
 async def serving(agent: ScriptedAgent) -> Any:
     """Serve a scripted agent on a free port and yield its address."""
     server = grpc.aio.server(options=[("grpc.max_send_message_length", -1)])
-    agent_pb2_grpc.add_AsyncAgentServiceServicer_to_server(Async(agent), server)
-    agent_pb2_grpc.add_SyncAgentServiceServicer_to_server(Sync(agent), server)
-    agent_pb2_grpc.add_AgentMetadataServiceServicer_to_server(Metadata(agent), server)
+    add_services(agent, server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     try:
@@ -153,6 +160,7 @@ class Kit:
     LINK = LINK
     resource = staticmethod(resource)
     serving = staticmethod(serving)
+    add_services = staticmethod(add_services)
 
     @staticmethod
     def template(task_type: str = "scripted", **more: Any) -> Any:
@@ -184,6 +192,24 @@ class Kit:
                 )
 
         return asyncio.run(scenario())
+
+    def play_virtual(
+        self, agent: ScriptedAgent, task: Any = None, run: Any = None, **more: Any
+    ) -> Any:
+        """Run one task against a scripted agent on a virtual loop, without a socket."""
+
+        async def scenario() -> Any:
+            loopback = Loopback()
+            self.add_services(agent, loopback)
+            seed = more.pop("seed", 1)
+            async with SimulatedPropeller(
+                loopback, clock=VirtualClock(), seed=seed, **more
+            ) as propeller:
+                return await propeller.run(
+                    task if task is not None else self.template(), **(run or {})
+                )
+
+        return run_virtual(scenario())
 
 
 @pytest.fixture

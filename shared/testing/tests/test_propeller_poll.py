@@ -278,16 +278,19 @@ def test_an_undefined_phase_falls_back_to_the_old_state(kit, state, phase):
     assert phases(kit.play(agent, horizon_s=100.0))[-1] == phase
 
 
-def test_a_phase_flyte_does_not_have_fails_the_workflow_after_ten_rounds(kit):
+def test_a_phase_flyte_does_not_have_fails_the_workflow_after_eleven_rounds(kit):
     agent = kit.ScriptedAgent(gets=(kit.resource(42),))
 
     outcome = kit.play(agent)
 
     assert (outcome.phase, outcome.error_code) == ("FAILED", "RuntimeExecutionError")
-    assert outcome.error_message == "unknown execution phase [42]"
+    assert outcome.error_message == (
+        "max number of system retry attempts [11/10] exhausted. "
+        "Last known status message: unknown execution phase [42]"
+    )
     assert rules(outcome) == ["unknown-phase"]
     assert len(agent.requests("DeleteTask")) == 1
-    assert outcome.took_s == 110.0
+    assert outcome.took_s == 20.0
 
 
 def test_long_messages_are_a_violation(kit):

@@ -43,32 +43,33 @@ def test_a_day_of_polling_costs_little_more_than_its_rpcs(kit):
     outcome, took_s, per_poll_s = asyncio.run(scenario())
 
     polls = outcome.attempts[0].polls
-    print(f"\n{polls} polls took {took_s:.2f} s, {per_poll_s * 1e6:.0f} us of each are the RPC")  # noqa: T201
+    print(f"\n{polls} polls took {took_s:.2f} s, {per_poll_s * 1e6:.0f} us of each are the RPC")  # noqa: T201  # `pytest -s` shows it
     assert polls in (2880, 2881)
     assert outcome.phase == "ABORTED"
     assert took_s < 1.0 + 3.0 * polls * per_poll_s
 
 
-def test_a_thousand_tasks_with_every_fault_all_end_as_they_should(kit):
-    """Exactly one job per attempt that reached the vendor; nothing hangs; every end is the true one."""
-    jobs = {}
+def _faultless(kit, jobs):
+    """An agent with one job for each prefix, which ends as its task's number says."""
 
     def create(request):
-        number = int(
-            request.task_execution_metadata.task_execution_id.node_execution_id.execution_id.name[
-                1:
-            ]
-        )
-        jobs.setdefault(request.output_prefix, number)
+        run = request.task_execution_metadata.task_execution_id.node_execution_id
+        jobs.setdefault(request.output_prefix, int(run.execution_id.name[1:]))
         return request.output_prefix.encode()
 
     def get(request):
         ends = {0: "FAILED", 1: "RETRYABLE_FAILED"}
         return kit.resource(ends.get(jobs[request.output_prefix] % 10, "SUCCEEDED"))
 
-    agent = kit.ScriptedAgent(
+    return kit.ScriptedAgent(
         creates=(create,), gets=(kit.resource("INITIALIZING"), kit.resource("RUNNING"), get)
     )
+
+
+def test_a_thousand_tasks_with_every_fault_all_end_as_they_should(kit):
+    """Exactly one job per attempt that reached the vendor; nothing hangs; every end is the true one."""
+    jobs = {}
+    agent = _faultless(kit, jobs)
     faults = Faults(
         crash_after_create=0.2, crash_during_create=0.1, round_lost=0.1, crash_before_round=0.1,
         lost_answer=0.1, lost_poll=0.05, repeated_delete=0.2, late_poll=0.2, abort=0.05, leadership_change=0.05,
@@ -90,7 +91,7 @@ def test_a_thousand_tasks_with_every_fault_all_end_as_they_should(kit):
 
     outcomes, propeller, took_s = asyncio.run(scenario())
 
-    print(f"\n1000 tasks, {len(agent.calls)} calls: {took_s:.2f} s")  # noqa: T201
+    print(f"\n1000 tasks, {len(agent.calls)} calls: {took_s:.2f} s")  # noqa: T201  # `pytest -s` shows it
     assert not propeller.violations
     ends = [(outcome.phase, outcome.hung) for outcome in outcomes]
     assert set(ends) <= {("SUCCEEDED", False), ("FAILED", False), ("ABORTED", False)}

@@ -55,7 +55,7 @@ def test_values_arrive_as_they_were(value, kind):
 
 
 def test_dates_and_naive_datetimes_are_utc():
-    literals = literal_map({"d": dt.date(2024, 1, 2), "t": dt.datetime(2024, 1, 2, 3)})  # noqa: DTZ001
+    literals = literal_map({"d": dt.date(2024, 1, 2), "t": dt.datetime(2024, 1, 2, 3)})
 
     assert decode_inputs(literals) == {
         "d": dt.datetime(2024, 1, 2, tzinfo=UTC),

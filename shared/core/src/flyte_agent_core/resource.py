@@ -45,7 +45,7 @@ class Resource(FlyteResource):
         """Put ``links`` in the place of those there are; none leave them."""
         if links:
             self.links = links
-            self.log_links = [TaskLog(name=name, uri=uri) for name, uri in links.items()]
+            self.log_links = [_link(name, uri) for name, uri in links.items()]
 
     async def to_flyte_idl(self) -> ResourceProto:
         """Return the message for the wire, with the error code that flytekit leaves out."""
@@ -59,6 +59,11 @@ class Resource(FlyteResource):
         if self.error_code:
             message.agent_error.CopyFrom(AgentErrorProto(code=self.error_code))
         return message
+
+
+def _link(name: str, uri: str) -> TaskLog:
+    # Without the flag flyteadmin hides links while a task is QUEUED or INITIALIZING.
+    return TaskLog(name=name, uri=uri, ShowWhilePending=True)
 
 
 def to_struct(info: dict[str, Any]) -> struct_pb2.Struct:

@@ -141,6 +141,15 @@ class Sharing:
                 known.answer, known.answered_s = answer, now_s
                 if not isinstance(answer, Exception) and answer.phase.is_terminal:
                     known.asked_s = float("-inf")  # not asked for along with others again
+        self._forget(place[1], now_s)
+
+    def _forget(self, group: Hashable, now_s: float) -> None:
+        """Drop the jobs that nobody asks for any more, those asked for longest ago first."""
+        jobs = self._known.get(group, OrderedDict())
+        while jobs and now_s - next(iter(jobs.values())).asked_s >= _FORGOTTEN_AFTER_S:
+            jobs.popitem(last=False)
+        if not jobs:
+            self._known.pop(group, None)
 
     def _grown_old(
         self, agent: AsyncAgent[Any], jobs: OrderedDict[bytes, _Known]

@@ -40,7 +40,7 @@ _SERVICE_CONFIG = {
                 "initialBackoff": "0.5s",
                 "maxBackoff": "4s",
                 "backoffMultiplier": 2,
-                "retryableStatusCodes": ["UNAVAILABLE"],
+                "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"],
             },
         }
     ],

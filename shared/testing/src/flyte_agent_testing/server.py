@@ -24,7 +24,7 @@ import threading
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeVar
 
 from typing_extensions import Self
 
@@ -35,6 +35,8 @@ from .wire import Endpoint, Reply, ReplyError, Request, RouteTable, route
 __all__ = ["FakeServer", "Fault", "Faults", "Reply", "ReplyError", "Request", "route"]
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 KEPT_REQUESTS = 10_000
 KEPT_BODY_BYTES = 1 << 20
@@ -119,6 +121,10 @@ class FakeServer:
 
         asyncio.run(main())
 
+    async def in_thread(self, function: Callable[[], T]) -> T:
+        """For ``async`` routes: run what blocks in one of the server's threads."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, function)
+
     # -- what it was asked --------------------------------------------------------------------------------------
 
     def count(self, *routes: str) -> int:
@@ -199,13 +205,14 @@ class FakeServer:
             if (refusal := self.admit(request)) is not None:
                 return refusal
             if endpoint.is_async:
-                return await endpoint.call(request, **request.params)  # type: ignore[no-any-return]
-            if endpoint.inline:
-                return endpoint.call(request, **request.params)  # type: ignore[no-any-return]
-            work = lambda: endpoint.call(request, **request.params)  # noqa: E731
-            return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+                reply: Reply = await endpoint.call(request, **request.params)
+            elif endpoint.inline:
+                reply = endpoint.call(request, **request.params)
+            else:
+                reply = await self.in_thread(lambda: endpoint.call(request, **request.params))
         except Exception as error:  # noqa: BLE001 - whatever a route raises becomes an answer
             return self.error_reply(error)
+        return reply
 
     def _count_connection(self) -> None:
         self.connections += 1

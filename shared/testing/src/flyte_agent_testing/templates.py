@@ -11,6 +11,7 @@ An example::
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Any
 
 from flyteidl.admin.agent_pb2 import CreateTaskRequest, TaskExecutionMetadata
@@ -152,6 +153,50 @@ def output_prefix(
     Source: https://github.com/flyteorg/flyte/blob/v1.16.8/flytepropeller/pkg/apis/flyteworkflow/v1alpha1/node_status.go
     """
     return f"{root}/propeller/{execution}/{node_path}/data/{attempt}"
+
+
+def action_prefix(
+    project: str,
+    domain: str,
+    run: str,
+    action: str,
+    attempt: int = 0,
+    *,
+    root: str = METADATA_ROOT,
+) -> str:
+    """
+    Return the folder of an attempt of Flyte 2, which counts them from 1 there.
+
+    Args:
+        project: Flyte project of the run.
+        domain: Flyte domain of the run.
+        run: Name of the run.
+        action: Name of the action.
+        attempt: From 0, as in ``retry_attempt``.
+        root: Where Flyte keeps its metadata.
+
+    Source: https://github.com/flyteorg/flyte/blob/v2.0.43/executor/pkg/plugin/task_exec_context.go
+    """
+    shard = hashlib.blake2b(f"{run}/{action}".encode(), digest_size=1).hexdigest()
+    return f"{root}/{shard}/{project}/{domain}/{run}/{action}/{attempt + 1}"
+
+
+def as_action(metadata: TaskExecutionMetadata, attempt: int) -> None:
+    """
+    Turn whose attempt it is into what Flyte 2 says about it: a run and an action.
+
+    Args:
+        metadata: Of Flyte 1; is changed.
+        attempt: From 0.
+
+    Source: https://github.com/flyteorg/flyte/blob/v2.0.43/executor/pkg/plugin/task_exec_metadata.go
+    """
+    node = metadata.task_execution_id.node_execution_id
+    run, action = node.execution_id.name, node.node_id
+    for label in ("execution-id", "workflow-name", "node-id", "interruptible"):
+        metadata.labels.pop(label, None)
+    metadata.labels.update({"run": run, "action": action, "attempt": str(attempt + 1)})
+    metadata.environment_variables.update({"RUN_NAME": run, "ACTION_NAME": action})
 
 
 def create_request(

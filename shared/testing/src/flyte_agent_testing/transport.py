@@ -67,6 +67,7 @@ def _protocol_for(on_connection: Callable[[], None]) -> type[HttpToolsProtocol]:
     class Protocol(HttpToolsProtocol):
         """Counts connections, and gives the answering code the transport, to drop it."""
 
+        # Sockets are the only transports here.
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             on_connection()
             # Head and body are two writes; without this, Nagle and delayed ACKs make each answer take 40 ms.
@@ -75,7 +76,7 @@ def _protocol_for(on_connection: Callable[[], None]) -> type[HttpToolsProtocol]:
 
         def on_message_begin(self) -> None:
             super().on_message_begin()
-            self.scope[TRANSPORT] = self.transport  # type: ignore[literal-required]
+            self.scope[TRANSPORT] = self.transport  # type: ignore[literal-required]  # a key of our own
 
     return Protocol
 

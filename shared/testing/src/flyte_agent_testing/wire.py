@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
+from urllib.parse import unquote_plus
 
 from starlette.datastructures import Headers, QueryParams
 from starlette.routing import compile_path
@@ -58,6 +59,13 @@ class Request:
     def json(self) -> Any:
         """The body as JSON; ``None`` when it is empty. Raises ``ValueError`` for anything else."""
         return json.loads(self.body) if self.body else None
+
+    def argument(self, name: bytes) -> str:
+        """One value of the query string without parsing the others; empty when it is not there."""
+        for part in self.query_string.split(b"&"):
+            if part.startswith(name + b"="):
+                return unquote_plus(part[len(name) + 1 :].decode("latin-1"))
+        return ""
 
     def header(self, name: bytes) -> bytes | None:
         """Value of the first header of that lower-case name, without parsing the others."""

@@ -11,70 +11,26 @@ https://github.com/flyteorg/flyte/blob/v1.16.8/flyteplugins/go/tasks/pluginmachi
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import math
 from typing import TYPE_CHECKING
 
+from .crashes import CRASH_POINTS
+from .errors import CrashError, RpcError
+from .item import describe
 from .pace import Limiter
 from .rules import check_resource
-from .status import TERMINAL_FOR_CACHE, phase_name
-from .wire import CrashError, RpcError
+from .status import TERMINAL, phase_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from flyteidl.admin.agent_pb2 import Resource
 
-    from .outcome import AttemptRecord
+    from .dice import Dice
+    from .item import Item
     from .pace import Pace
-    from .settings import Dice, Settings
-    from .story import Story
-    from .task import TaskRun
+    from .settings import Settings
     from .wire import Wire
-
-
-@dataclasses.dataclass(eq=False, kw_only=True)
-class Item:
-    """
-    A task being polled.
-
-    Attributes:
-        run: The task.
-        record: Its attempt.
-        story: What happened to it.
-        meta: Metadata of its job; ``None`` for a synchronous task, which must never get here.
-        resource: The last answer.
-        failures: Failed polls so far.
-        error: The last failure.
-        given_up: Whether it had too many of them and is not polled any more.
-        lost: Whether this propeller is gone.
-        news: Set when there is something to look at.
-    """
-
-    run: TaskRun
-    record: AttemptRecord
-    story: Story
-    meta: bytes | None
-    resource: Resource | None = None
-    failures: int = 0
-    error: str = ""
-    given_up: bool = False
-    lost: bool = False
-    queued: bool = False
-    link_seen: bool = False
-    bug: Exception | None = None
-    news: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)
-
-    @property
-    def is_over(self) -> bool:
-        """Whether it is not polled any more."""
-        ended = self.resource is not None and self.resource.phase in TERMINAL_FOR_CACHE
-        return self.lost or self.given_up or ended
-
-    @property
-    def is_stuck(self) -> bool:
-        """Whether it is not polled any more although it did not end."""
-        return self.meta is None or (self.given_up and self.resource is not None)
 
 
 class PollCache:
@@ -188,19 +144,35 @@ class PollCache:
             item.news.set()
             return
         item.record.polls += 1
-        request = item.run.get_request(item.meta or b"", item.record.output_prefix)
         try:
-            resource = await self._wire.get(request, lambda: self._loses(item))
-        except CrashError:
-            return
+            await self._die(item)
+            resource = await self._wire.get(item.request(), lambda: self._loses(item))
+        except CrashError as crash:
+            self._drop(item, str(crash))
         except RpcError as error:
             self._failed(item, error)
         else:
             if not item.lost:
                 self._answered(item, resource)
 
+    async def _die(self, item: Item) -> None:
+        """Die before or during a poll, if that is to be."""
+        if self._dice.hits("before-get", item.whom):
+            raise CrashError(f"propeller died {CRASH_POINTS['before-get']}")
+        if self._dice.hits("during-get", item.whom):
+            share = self._dice.draw(f"cancel/{item.whom}/{item.record.polls}")
+            within_s = share * self._dice.faults.cancel_within_s
+            await self._wire.die_during("GetTask", item.request(), within_s)
+            raise CrashError(f"propeller died {CRASH_POINTS['during-get']}")
+
+    def _drop(self, item: Item, fate: str) -> None:
+        if not item.lost:
+            item.fate = fate
+            self.remove(item)
+            item.news.set()
+
     def _loses(self, item: Item) -> bool:
-        return self._dice.hits("lost_poll", f"{item.run.name}/{item.record.number}")
+        return self._dice.hits("lost_poll", item.whom)
 
     def _failed(self, item: Item, error: RpcError) -> None:
         item.failures += 1
@@ -212,27 +184,23 @@ class PollCache:
 
     def _answered(self, item: Item, resource: Resource) -> None:
         item.story.tell("get", describe(resource), resource)
-        needs_link = not item.link_seen and self._settings.expect_links
-        for rule, found in check_resource(
-            resource,
-            declares_outputs=bool(item.run.template.interface.outputs.variables),
-            needs_link=needs_link,
-        ):
-            item.story.violate(rule, found)
+        self._check(item, resource)
         item.link_seen = item.link_seen or phase_name(resource) != "QUEUED"
         if resource != item.resource:
             item.resource = resource
             item.news.set()
 
-
-def describe(resource: Resource) -> str:
-    """Return an answer in one line."""
-    message = resource.message.replace("\n", " ")
-    shown = f" {message[:200]!r}" if message else ""
-    links = (
-        f" links: {', '.join(link.name for link in resource.log_links)}"
-        if resource.log_links
-        else ""
-    )
-    outputs = " with outputs" if resource.HasField("outputs") else ""
-    return f"{phase_name(resource)}{shown}{links}{outputs}"
+    def _check(self, item: Item, resource: Resource) -> None:
+        """Write down the rules that an answer breaks."""
+        for rule, found in check_resource(
+            resource,
+            declares_outputs=bool(item.run.template.interface.outputs.variables),
+            needs_link=not item.link_seen and self._settings.expect_links,
+        ):
+            item.story.violate(rule, found)
+        phase, before = phase_name(resource), item.record.said
+        # Whether a job has vanished each replica of a service finds out for itself: that may be taken back.
+        is_final = before != "RETRYABLE_FAILED" or phase in TERMINAL
+        if before and phase != before and is_final:
+            item.story.violate("phase-changed", f"found {phase} after {before}")
+        item.record.said = phase if phase in TERMINAL else ""

@@ -10,10 +10,11 @@ import math
 from typing import TYPE_CHECKING
 
 from .attempt import ABORTED, HUNG, Attempt
-from .status import PhaseInfo, UnknownPhase, status_of
+from .crashes import CRASH_POINTS
+from .status import PhaseInfo
 
 if TYPE_CHECKING:
-    from .cache import Item
+    from .item import Item
 
 
 async def monitor(attempt: Attempt) -> PhaseInfo:
@@ -25,25 +26,43 @@ async def monitor(attempt: Attempt) -> PhaseInfo:
             raise item.bug
         if attempt.world.pace.now_s() >= attempt.abort_at_s:
             return ABORTED
-        if item.lost or _dies(attempt, item):
-            await _resume(attempt, item)
+        if item.lost:
+            await _resume(attempt, item, item.fate or "another propeller took over")
             continue
-        end = _look_at(attempt, item) or _end_by_time(attempt, item)
+        if item.resource is not None and attempt.hits("after-get"):
+            await _resume(attempt, item, f"propeller died {CRASH_POINTS['after-get']}")
+            continue
+        end = _look_at(attempt, item)
+        if end is not None and attempt.hits("before-end"):
+            await _resume(attempt, item, f"propeller died {CRASH_POINTS['before-end']}")
+            continue
+        end = end or _end_by_time(attempt, item)
         if end is not None:
-            return end
+            return _over(attempt, item, end)
+
+
+def _over(attempt: Attempt, item: Item, end: PhaseInfo) -> PhaseInfo:
+    """Take a task that has ended out of the cache, unless its job is to be deleted first."""
+    if not end.interrupted:
+        attempt.world.cache.remove(item)
+        attempt.story.show(end)
+    return end
 
 
 async def _next_news(attempt: Attempt, item: Item) -> None:
     """Wait for the round in which there is something new, or for which something is due."""
     pace = attempt.world.pace
-    due_s = min(attempt.abort_at_s, attempt.timeout_at_s, attempt.horizon_s)
-    if attempt.failed_rounds:
-        await pace.sleep(attempt.world.settings.round_interval_s)
+    own_s = min(attempt.abort_at_s, attempt.timeout_at_s, attempt.expires_at_s)
+    due_s = min(own_s, attempt.horizon_s)
+    if attempt.round_failed:
+        attempt.round_failed = False
+        await pace.sleep(attempt.world.settings.repeat_s)
     elif due_s == attempt.horizon_s and _is_stuck(attempt, item):
         return
     elif await pace.wait(item.news, due_s):
         item.news.clear()
-        await pace.sleep_until(min(due_s, _next_round_s(attempt)))
+        if not item.lost:
+            await pace.sleep_until(min(due_s, _next_round_s(attempt)))
 
 
 def _next_round_s(attempt: Attempt) -> float:
@@ -53,59 +72,46 @@ def _next_round_s(attempt: Attempt) -> float:
     return attempt.started_s + rounds * interval_s
 
 
-def _dies(attempt: Attempt, item: Item) -> bool:
-    if item.resource is None or not attempt.hits("crash_before_round"):
-        return False
-    attempt.story.tell("fault", "propeller died before it acted on the answer")
-    return True
-
-
-async def _resume(attempt: Attempt, item: Item) -> None:
-    """Be the next propeller: it knows the metadata and nothing else."""
-    if item.lost:
-        attempt.story.tell("fault", "another propeller took over")
+async def _resume(attempt: Attempt, item: Item, fate: str) -> None:
+    """Be the next propeller: it knows the metadata and what else was stored, and nothing more."""
     attempt.world.cache.remove(item)
-    await attempt.world.pace.sleep(attempt.world.settings.restart_s)
+    await attempt.recover(fate)
     attempt.item = None
 
 
 def _look_at(attempt: Attempt, item: Item) -> PhaseInfo | None:
+    if attempt.world.release.keeps_poll_errors:
+        attempt.poll_errors = item.failures
     if item.resource is None:
-        return _never_answered(attempt, item)
-    try:
-        info = status_of(item.resource)
-    except UnknownPhase as unknown:
-        return attempt.fail_round("unknown-phase", str(unknown))
-    attempt.failed_rounds = 0
-    if not info.is_terminal:
-        attempt.story.show(info)
-        return None
-    attempt.world.cache.remove(item)
-    return attempt.settle(info, item.resource)
+        return _never_answered(item)
+    info = attempt.conclude(item.resource)
+    if info is None or info.is_terminal:
+        return info
+    if info.phase == "RUNNING":
+        attempt.start_timer()
+    attempt.story.show(info)
+    return None
 
 
-def _never_answered(attempt: Attempt, item: Item) -> PhaseInfo | None:
+def _never_answered(item: Item) -> PhaseInfo | None:
     if not item.given_up or item.meta is None:
         return None
-    attempt.world.cache.remove(item)
-    info = PhaseInfo(
-        phase="FAILED", code="AutoRefreshCacheFailed", message=item.error, kind="SYSTEM"
+    return PhaseInfo(
+        phase="FAILED",
+        code="AutoRefreshCacheFailed",
+        message=item.error,
+        kind="SYSTEM",
+        cause="polls",
     )
-    attempt.story.show(info)
-    return info
 
 
 def _end_by_time(attempt: Attempt, item: Item) -> PhaseInfo | None:
     now_s = attempt.world.pace.now_s()
+    if now_s >= attempt.expires_at_s:
+        return _expired(attempt)
     if now_s >= attempt.timeout_at_s:
-        limit_s = attempt.run.attempt_limit_s
-        return PhaseInfo(
-            phase="RETRYABLE_FAILED",
-            code="TimeoutExpired",
-            message=f"task execution timeout [{limit_s:g}s] expired",
-            interrupted=True,
-        )
-    helped_s = min(attempt.abort_at_s, attempt.timeout_at_s)
+        return _timed_out(attempt)
+    helped_s = min(attempt.abort_at_s, attempt.timeout_at_s, attempt.expires_at_s)
     is_stuck = helped_s > attempt.horizon_s and _is_stuck(attempt, item)
     if now_s >= attempt.horizon_s or is_stuck:
         attempt.world.cache.remove(item)
@@ -113,9 +119,30 @@ def _end_by_time(attempt: Attempt, item: Item) -> PhaseInfo | None:
     return None
 
 
+def _timed_out(attempt: Attempt) -> PhaseInfo:
+    limit_s = attempt.run.attempt_limit_s
+    code, message = "TimeoutExpired", f"task execution timeout [{limit_s:g}s] expired"
+    if attempt.world.release.number == 2:
+        number = attempt.record.number + 1
+        code = "TaskExecutionTimedOut"
+        message = f"task attempt {number} exceeded its max runtime of {limit_s:g}s"
+    return PhaseInfo(
+        phase="RETRYABLE_FAILED", code=code, message=message, interrupted=True, cause="timeout"
+    )
+
+
+def _expired(attempt: Attempt) -> PhaseInfo:
+    """Return the end of a node whose attempts together took too long: it is not tried again."""
+    limit_s = attempt.world.settings.node_timeout_s
+    attempt.story.tell("fault", f"task active timeout [{limit_s:g}s] expired")
+    return PhaseInfo(
+        phase="FAILED", code="Timeout", message="Timeout in node", interrupted=True, cause="timeout"
+    )
+
+
 def _is_stuck(attempt: Attempt, item: Item) -> bool:
     """Whether only a timeout, an abort or another propeller could still move it."""
-    if attempt.world.dice.faults.leadership_change:
+    if attempt.world.dice.may_free:
         return False
     if not attempt.world.cache.workers_left and not item.is_over:
         return True

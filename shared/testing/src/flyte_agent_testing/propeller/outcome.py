@@ -25,6 +25,10 @@ class AttemptRecord:
         creates: How often CreateTask (or ExecuteTaskSync) was sent.
         polls: How often GetTask was sent.
         deletes: How often DeleteTask succeeded.
+        said: The terminal phase the agent answered last.
+        phase: How the attempt ended.
+        cause: Who said so; see :class:`.status.PhaseInfo`.
+        given_up: Whether propeller stopped to send DeleteTask before one succeeded.
     """
 
     number: int
@@ -33,6 +37,10 @@ class AttemptRecord:
     creates: int = 0
     polls: int = 0
     deletes: int = 0
+    said: str = ""
+    phase: str = ""
+    cause: str = ""
+    given_up: bool = False
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -32,6 +32,8 @@ def collect_outputs(
     output_prefix: str,
     read_file: Callable[[str], bytes | None],
     max_bytes: int,
+    *,
+    reads_error_file: bool = True,
 ) -> literals_pb2.LiteralMap | PhaseInfo | None:
     """
     Return the outputs of a task that succeeded, or what is wrong with them.
@@ -45,12 +47,14 @@ def collect_outputs(
         output_prefix: Folder of the attempt.
         read_file: Returns the bytes of a URI, ``None`` if there is no such file.
         max_bytes: Largest file propeller reads.
+        reads_error_file: Whether ``error.pb`` is looked for; Flyte 2 does not.
     """
     if not template.interface.outputs.variables:
         return None
     if resource.HasField("outputs"):
         return resource.outputs
-    if (document := read_file(f"{output_prefix}/error.pb")) is not None:
+    document = read_file(f"{output_prefix}/error.pb") if reads_error_file else None
+    if document is not None:
         return _failure_in(errors_pb2.ErrorDocument.FromString(document).error)
     content = read_file(f"{output_prefix}/outputs.pb")
     if content is None:
@@ -69,4 +73,4 @@ def _failure_in(error: errors_pb2.ContainerError) -> PhaseInfo:
 
 def _failure(code: str, message: str, *, kind: str, retryable: bool) -> PhaseInfo:
     phase = "RETRYABLE_FAILED" if retryable else "FAILED"
-    return PhaseInfo(phase=phase, code=code, message=message, kind=kind)
+    return PhaseInfo(phase=phase, code=code, message=message, kind=kind, cause="outputs")

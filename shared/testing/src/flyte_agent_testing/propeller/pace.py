@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from flyte_agent_testing.clock import FakeClock, Span
+from flyte_agent_testing.virtual import VirtualClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -59,6 +60,10 @@ class Pace:
     async def wait(self, news: asyncio.Event, due_s: float) -> bool:
         """Wait for ``news``, at most until ``due_s``; return whether there is any."""
         if news.is_set() or self.now_s() >= due_s:
+            return news.is_set()
+        if isinstance(self._clock, VirtualClock):
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(news.wait(), due_s - self.now_s())
             return news.is_set()
         waits = [
             asyncio.ensure_future(news.wait()),

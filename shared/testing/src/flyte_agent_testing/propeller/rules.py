@@ -23,6 +23,7 @@ RULES: Mapping[str, str] = {
     "message-size": "messages go to etcd and to every event",
     "meta-size": "metadata goes to etcd, with the whole workflow, in every round",
     "no-link": "while the phase stays the same no later link reaches the user",
+    "not-sent": "it fails before anybody is called, and uses up one of the user's attempts",
     "outputs-not-found": "the task worked and fails all the same",
     "phase-changed": "a terminal phase is final; which one a user gets depends on chance",
     "poll-error": "the sixth in a task's life, however far apart, hangs or kills it",

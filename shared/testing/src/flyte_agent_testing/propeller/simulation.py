@@ -11,17 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 
+from .action import Action
+from .dice import Dice
+from .errors import RpcError
 from .node import Node
 from .outputs import read_local_file
 from .pace import Pace
-from .settings import Dice, Faults, Settings
+from .settings import Faults, Settings
 from .story import Transcript
 from .task import TaskRun, as_task_run
-from .wire import RpcError
 from .world import World
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from flyteidl.core.literals_pb2 import LiteralMap
     from flyteidl.core.tasks_pb2 import TaskTemplate
@@ -35,12 +37,13 @@ if TYPE_CHECKING:
 
 class SimulatedPropeller:
     """
-    Drives an agent service over gRPC as Flyte 1's propeller does.
+    Drives an agent service over gRPC as Flyte 1's propeller does, or as Flyte 2's executor with ``flyte=2``.
 
     Args:
-        target: ``host:port`` or a channel. A channel is not closed, and has its own limit for messages.
+        target: ``host:port``, a channel, or a :class:`~flyte_agent_testing.loopback.Loopback`. A channel is not closed,
+            and has its own limit for messages.
         clock: The clock of everything here; by default the machine's.
-        faults: What goes wrong; by default nothing.
+        faults: What goes wrong; by default nothing. :class:`~.dice.LoadedDice` says it exactly.
         seed: Decides which faults hit whom, and names the executions. One that was not given differs each
             time and is printed in ``repr()``.
         observer: Called with each step as it happens.
@@ -51,10 +54,10 @@ class SimulatedPropeller:
 
     def __init__(
         self,
-        target: str | grpc.aio.Channel,
+        target: str | grpc.aio.Channel | Any,
         *,
         clock: Clock | None = None,
-        faults: Faults | None = None,
+        faults: Faults | Dice | None = None,
         seed: int | None = None,
         observer: Callable[[Step], None] | None = None,
         read_file: Callable[[str], bytes | None] = read_local_file,
@@ -62,8 +65,8 @@ class SimulatedPropeller:
         **changes: Any,
     ) -> None:
         self.settings = dataclasses.replace(settings or Settings(), **changes)
-        self.faults = faults or Faults()
         self.seed = secrets.randbits(32) if seed is None else seed
+        self.dice = faults if isinstance(faults, Dice) else Dice(self.seed, faults or Faults())
         self.outcomes: list[Outcome] = []
         self._target = target
         self._pace = Pace(clock)
@@ -73,7 +76,7 @@ class SimulatedPropeller:
         self._world: World | None = None
 
     def __repr__(self) -> str:
-        return f"SimulatedPropeller(seed={self.seed}, faults={self.faults})"
+        return f"SimulatedPropeller(seed={self.seed}, faults={self.dice.faults})"
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -93,6 +96,11 @@ class SimulatedPropeller:
         steps = (step for outcome in self.outcomes for step in outcome.transcript)
         return Transcript(sorted(steps, key=lambda step: step.at_s))
 
+    @property
+    def is_calling(self) -> bool:
+        """Whether a call of the service is under way."""
+        return self._world is not None and self._world.wire.is_calling
+
     async def start(self) -> None:
         """
         Connect and ask the service for its task types.
@@ -103,22 +111,18 @@ class SimulatedPropeller:
         if self._world is not None:
             return
         if isinstance(self._target, str):
-            self._channel = grpc.aio.insecure_channel(
-                self._target,
-                options=[
-                    ("grpc.max_receive_message_length", self.settings.max_receive_bytes),
-                    ("grpc.max_send_message_length", -1),
-                ],
-            )
+            self._channel = self._connect()
         self._world = World.start(
             self._channel or self._target,
             self._pace,
             self.settings,
-            Dice(self.seed, self.faults),
+            self.dice,
+            connect=self._connect if self._channel is not None else None,
             read_file=self._read_file,
             observer=self._observer,
         )
-        await self.refresh_task_types()
+        with self._explained():
+            await self._world.registry.start()
 
     async def refresh_task_types(self) -> Mapping[str, bool]:
         """
@@ -127,23 +131,13 @@ class SimulatedPropeller:
         Raises:
             ConnectionError: The service does not answer.
         """
-        world = self._running()
-        types = dict.fromkeys(self.settings.supported_task_types, False)
-        try:
-            types.update(await world.wire.list_agents())
-        except RpcError as error:
-            if error.code is not grpc.StatusCode.UNIMPLEMENTED:
-                raise ConnectionError(
-                    f"agent service at {self._target}: found no answer to ListAgents ({error}), "
-                    "expected its task types. Start the service first, or correct the address"
-                ) from error
-        world.task_types.clear()
-        world.task_types.update(types)
-        return types
+        with self._explained():
+            return await self._running().registry.refresh()
 
     async def close(self) -> None:
         """End all polling and close the channel."""
         if self._world is not None:
+            await self._world.registry.close()
             await self._world.cache.close()
             self._world = None
         if self._channel is not None:
@@ -188,7 +182,8 @@ class SimulatedPropeller:
         self._running().change_leader()
 
     async def _live(self, run: TaskRun) -> Outcome:
-        outcome = await Node(self._running(), run).live()
+        life = Action if self.settings.flyte == 2 else Node
+        outcome = await life(self._running(), run).live()
         self.outcomes.append(outcome)
         return outcome
 
@@ -204,3 +199,24 @@ class SimulatedPropeller:
                 "SimulatedPropeller: found it closed, expected it started; use `async with`"
             )
         return self._world
+
+    def _connect(self) -> grpc.aio.Channel:
+        return grpc.aio.insecure_channel(
+            self._target,
+            options=[
+                ("grpc.max_receive_message_length", self.settings.max_receive_bytes),
+                ("grpc.max_send_message_length", -1),
+                # Each is a connection of its own, also to the same address.
+                ("grpc.use_local_subchannel_pool", 1),
+            ],
+        )
+
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except RpcError as error:
+            raise ConnectionError(
+                f"agent service at {self._target}: found no answer to ListAgents ({error}), "
+                "expected its task types. Start the service first, or correct the address"
+            ) from error

@@ -13,12 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 TERMINAL = frozenset({"SUCCEEDED", "FAILED", "RETRYABLE_FAILED", "ABORTED"})
-# The cache asks again after RETRYABLE_FAILED until the next round takes the task out.
-TERMINAL_FOR_CACHE = frozenset({
-    TaskExecution.SUCCEEDED,
-    TaskExecution.FAILED,
-    TaskExecution.ABORTED,
-})
 _NAMES: Mapping[int, str] = {value: name for name, value in TaskExecution.Phase.items()}
 FAILED_WITH_ERROR = "TaskFailedWithError"
 
@@ -41,6 +35,9 @@ class PhaseInfo:
         links: Name -> URL of the log links.
         custom_info: The agent's ``custom_info``.
         interrupted: Whether the job may still be running, so that it has to be deleted.
+        cause: Who said so: ``agent`` (in an answer to GetTask or ExecuteTaskSync), ``create`` (a call that failed),
+            ``outputs``, ``polls`` (too many failed), ``rounds`` (the same), ``delete`` (given up), ``timeout``,
+            ``abort``, ``routing``, ``hung``.
     """
 
     phase: str
@@ -51,6 +48,7 @@ class PhaseInfo:
     links: Mapping[str, str] = dataclasses.field(default_factory=dict)
     custom_info: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     interrupted: bool = False
+    cause: str = "agent"
 
     @property
     def is_terminal(self) -> bool:
@@ -58,7 +56,9 @@ class PhaseInfo:
         return self.phase in TERMINAL
 
 
-def status_of(resource: agent_pb2.Resource, *, sync: bool = False) -> PhaseInfo:
+def status_of(
+    resource: agent_pb2.Resource, *, sync: bool = False, has_state: bool = True
+) -> PhaseInfo:
     """
     Return what propeller makes of an answer.
 
@@ -69,6 +69,7 @@ def status_of(resource: agent_pb2.Resource, *, sync: bool = False) -> PhaseInfo:
     Args:
         resource: The agent's answer.
         sync: Whether it answers ExecuteTaskSync, whose error code is used.
+        has_state: Whether there is a ``state``; Flyte 2 has dropped it, and does not know UNDEFINED.
 
     Raises:
         UnknownPhase: Flyte has no such phase.
@@ -77,7 +78,7 @@ def status_of(resource: agent_pb2.Resource, *, sync: bool = False) -> PhaseInfo:
     """
     table: Mapping[int, Callable[[agent_pb2.Resource], PhaseInfo]] = _BY_PHASE
     value: int = resource.phase
-    if value == TaskExecution.UNDEFINED:
+    if value == TaskExecution.UNDEFINED and has_state:
         table, value = _BY_STATE, resource.state
     if value not in table:
         raise UnknownPhase(f"unknown execution phase [{value}]")

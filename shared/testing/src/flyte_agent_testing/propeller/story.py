@@ -100,13 +100,22 @@ class Transcript:
     def add(self, step: Step) -> None:
         """Add a step; a poll that found nothing new only counts the one before."""
         last = self.steps[-1] if self.steps else None
-        if last and step.kind == last.kind == "get" and step.text == last.text:
+        if last and step.kind == "get" and _same(step, last):
             repeats = last.repeats + 1
             step = dataclasses.replace(
                 last, resource=step.resource, repeats=repeats, until_s=step.at_s
             )
             self.steps.pop()
         self.steps.append(step)
+
+
+def _same(step: Step, last: Step) -> bool:
+    return (step.task, step.attempt, step.kind, step.text) == (
+        last.task,
+        last.attempt,
+        last.kind,
+        last.text,
+    )
 
 
 class Story:

@@ -10,12 +10,15 @@ from flyteidl.core.tasks_pb2 import TaskTemplate
 
 from flyte_agent_testing import templates
 
+from .stubs import Outgoing
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from flyteidl.core.literals_pb2 import LiteralMap
 
     from .outcome import AttemptRecord
+    from .settings import Settings
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -77,13 +80,22 @@ class TaskRun:
             name=self.template.type, version=self.template.task_type_version
         )
 
-    def output_prefix(self, attempt: int, root: str) -> str:
+    def output_prefix(self, attempt: int, settings: Settings) -> str:
         """Return the folder of an attempt."""
+        if settings.flyte == 2:
+            return templates.action_prefix(
+                self.project,
+                self.domain,
+                self.execution,
+                self.node_id,
+                attempt,
+                root=settings.metadata_root,
+            )
         execution = f"{self.project}-{self.domain}-{self.execution}"
         path = self.node_path or self.node_id
-        return templates.output_prefix(execution, path, attempt, root=root)
+        return templates.output_prefix(execution, path, attempt, root=settings.metadata_root)
 
-    def create_request(self, record: AttemptRecord) -> agent_pb2.CreateTaskRequest:
+    def create_request(self, record: AttemptRecord, connection: bytes = b"") -> Outgoing:
         """Return what starts an attempt; every time the same."""
         metadata = templates.attempt_metadata(
             self.template,
@@ -95,24 +107,31 @@ class TaskRun:
             retry_attempt=record.number,
             labels=self.labels,
         )
-        return templates.create_request(
+        if connection:
+            templates.as_action(metadata, record.number)
+        request = templates.create_request(
             self.template, self.inputs, metadata=metadata, prefix=record.output_prefix
         )
+        return Outgoing(request, connection)
 
-    def get_request(self, meta: bytes, output_prefix: str) -> agent_pb2.GetTaskRequest:
+    def get_request(self, meta: bytes, output_prefix: str, connection: bytes = b"") -> Outgoing:
         """Return what polls an attempt."""
-        return agent_pb2.GetTaskRequest(
-            task_type=self.template.type,
+        request = agent_pb2.GetTaskRequest(
+            task_type="" if connection else self.template.type,
             task_category=self.category,
             resource_meta=meta,
             output_prefix=output_prefix,
         )
+        return Outgoing(request, connection)
 
-    def delete_request(self, meta: bytes) -> agent_pb2.DeleteTaskRequest:
+    def delete_request(self, meta: bytes, connection: bytes = b"") -> Outgoing:
         """Return what cancels an attempt."""
-        return agent_pb2.DeleteTaskRequest(
-            task_type=self.template.type, task_category=self.category, resource_meta=meta
+        request = agent_pb2.DeleteTaskRequest(
+            task_type="" if connection else self.template.type,
+            task_category=self.category,
+            resource_meta=meta,
         )
+        return Outgoing(request, connection)
 
 
 def as_task_run(task: TaskRun | TaskTemplate | Any) -> TaskRun:

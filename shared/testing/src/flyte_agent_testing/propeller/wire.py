@@ -1,4 +1,4 @@
-"""Propeller's gRPC client: real calls over a real channel, with propeller's deadlines and none of its mercy."""
+"""Propeller's gRPC client: real calls over a channel, with propeller's deadlines and none of its mercy."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 from flyteidl.admin import agent_pb2
-from flyteidl.service import agent_pb2_grpc
+
+from .errors import CrashError, RpcError
+from .stubs import Outgoing, stubs, task_types
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -19,33 +21,9 @@ if TYPE_CHECKING:
 _FIRST_PAUSE_S, _MAX_PAUSE_S = 0.5, 4.0
 
 
-class RpcError(Exception):
-    """
-    A call failed; propeller does not look at the code.
-
-    Args:
-        method: Name of the RPC.
-        code: What kind of failure.
-        details: The service's words.
-        injected: Whether the simulation broke the connection, not the service.
-    """
-
-    def __init__(
-        self, method: str, code: grpc.StatusCode, details: str | None, *, injected: bool = False
-    ) -> None:
-        super().__init__(f"{method}: {code.name}: {details}")
-        self.method = method
-        self.code = code
-        self.injected = injected
-
-
-class CrashError(Exception):
-    """This propeller is gone; another one repeats what was not stored."""
-
-
 class Wire:
     """
-    The three services of an agent, as propeller calls them.
+    An agent service, as propeller calls it.
 
     Args:
         channel: An open channel.
@@ -54,31 +32,32 @@ class Wire:
     """
 
     def __init__(self, channel: grpc.aio.Channel, settings: Settings, pace: Pace) -> None:
-        self._metadata = agent_pb2_grpc.AgentMetadataServiceStub(channel)
-        self._async = agent_pb2_grpc.AsyncAgentServiceStub(channel)
-        self._sync = agent_pb2_grpc.SyncAgentServiceStub(channel)
+        self._stubs = stubs(channel, settings.flyte)
         self._settings, self._pace = settings, pace
-        self._calls: set[Any] = set()
+        self._calls: dict[Any, None] = {}  # in order, so that a replay is one
         self._dropped: set[Any] = set()
 
-    async def list_agents(self) -> dict[str, bool]:
+    @property
+    def is_calling(self) -> bool:
+        """Whether a call is under way."""
+        return bool(self._calls)
+
+    async def list_task_types(self, stub: Callable[..., Any] | None = None) -> dict[str, bool]:
         """
         Return the task types of the service and whether each is synchronous.
+
+        Args:
+            stub: ListAgents over another connection than usual.
 
         Raises:
             RpcError: The service did not answer.
         """
         request = agent_pb2.ListAgentsRequest()
-        reply = await self._once("ListConnectors", self._metadata.ListAgents, request, _never)
-        found: dict[str, bool] = {}
-        for agent in reply.agents:
-            named = [category.name for category in agent.supported_task_categories]
-            found.update(dict.fromkeys([*agent.supported_task_types, *named], agent.is_sync))
-        return found
+        return task_types(
+            await self._once("ListAgents", stub or self._stubs.list_types, request, _never)
+        )
 
-    async def create(
-        self, request: agent_pb2.CreateTaskRequest, loses: Callable[[], bool]
-    ) -> bytes:
+    async def create(self, request: Outgoing, loses: Callable[[], bool]) -> bytes:
         """
         Start a job and return its metadata.
 
@@ -90,31 +69,32 @@ class Wire:
             RpcError: The call failed.
             CrashError: Propeller died meanwhile.
         """
-        reply = await self._retried("CreateTask", self._async.CreateTask, request, loses)
+        reply = await self._retried("CreateTask", request, loses)
         return bytes(reply.resource_meta)
 
-    async def create_and_die(self, request: agent_pb2.CreateTaskRequest, within_s: float) -> None:
-        """Start a job and hang up after ``within_s`` real seconds, as a process that dies does."""
-        deadline_s = self._settings.deadline_s("CreateTask")
-        call: Any = self._async.CreateTask(request, timeout=deadline_s)
-        with self._pace.rpc(deadline_s, call.cancel):
-            ended = asyncio.ensure_future(_end_of(call))
-            await asyncio.wait([ended], timeout=within_s)
-            call.cancel()
-            await ended
-            self._pace.linger()
-
-    async def get(
-        self, request: agent_pb2.GetTaskRequest, loses: Callable[[], bool]
-    ) -> agent_pb2.Resource:
+    async def get(self, request: Outgoing, loses: Callable[[], bool]) -> agent_pb2.Resource:
         """Poll a job; see :meth:`create`."""
-        reply = await self._retried("GetTask", self._async.GetTask, request, loses)
+        reply = await self._retried("GetTask", request, loses)
         resource: agent_pb2.Resource = reply.resource
         return resource
 
-    async def delete(self, request: agent_pb2.DeleteTaskRequest, loses: Callable[[], bool]) -> None:
+    async def delete(self, request: Outgoing, loses: Callable[[], bool]) -> None:
         """Cancel a job; see :meth:`create`."""
-        await self._retried("DeleteTask", self._async.DeleteTask, request, loses)
+        await self._retried("DeleteTask", request, loses)
+
+    async def die_during(self, method: str, request: Outgoing, within_s: float) -> None:
+        """Call ``method`` and hang up after ``within_s`` seconds, as a process that dies does."""
+        deadline_s = self._settings.deadline_s(method)
+        await self._hang_up(
+            self._stubs.tasks[method](request, timeout=deadline_s), deadline_s, within_s
+        )
+
+    async def die_during_sync(self, request: agent_pb2.CreateTaskRequest, within_s: float) -> None:
+        """Run a synchronous task and hang up after ``within_s`` seconds."""
+        deadline_s = self._settings.deadline_s("ExecuteTaskSync")
+        call: Any = self._stubs.execute_sync(timeout=deadline_s)
+        await _send(call, request)
+        await self._hang_up(call, deadline_s, within_s, call.read())
 
     async def execute_sync(
         self, request: agent_pb2.CreateTaskRequest, loses: Callable[[], bool]
@@ -127,17 +107,15 @@ class Wire:
             CrashError: Propeller died meanwhile.
         """
         method = "ExecuteTaskSync"
-        call: Any = self._sync.ExecuteTaskSync(timeout=self._settings.deadline_s(method))
+        call: Any = self._stubs.execute_sync(timeout=self._settings.deadline_s(method))
         async with self._under_way(method, call):
-            for message in _messages(request):
-                await call.write(message)
-            await call.done_writing()
+            await _send(call, request)
             reply = await call.read()
             if reply is grpc.aio.EOF:
                 raise RpcError(method, await call.code(), f"EOF {await call.details()}".strip())
             call.cancel()
         if loses():
-            raise _lost(method)
+            raise lost(method)
         if reply.WhichOneof("res") != "header":
             reason = "expected header in the response, but got none"
             raise RpcError(method, grpc.StatusCode.UNKNOWN, reason)
@@ -150,10 +128,20 @@ class Wire:
             self._dropped.add(call)
             call.cancel()
 
-    async def _retried(
-        self, method: str, stub: Any, request: Any, loses: Callable[[], bool]
-    ) -> Any:
-        pause_s = _FIRST_PAUSE_S
+    async def _hang_up(
+        self, call: Any, deadline_s: float, within_s: float, answer: Any = None
+    ) -> None:
+        self._calls[call] = None
+        with self._pace.rpc(deadline_s, call.cancel):
+            ended = asyncio.ensure_future(_end_of(call if answer is None else answer))
+            await asyncio.wait([ended], timeout=within_s)
+            call.cancel()
+            await ended
+            self._pace.linger()
+        self._calls.pop(call, None)
+
+    async def _retried(self, method: str, request: Outgoing, loses: Callable[[], bool]) -> Any:
+        stub, pause_s = self._stubs.tasks[method], _FIRST_PAUSE_S
         for _ in range(self._settings.retry_unavailable):
             try:
                 return await self._once(method, stub, request, loses)
@@ -169,13 +157,13 @@ class Wire:
         async with self._under_way(method, call):
             reply = await call
         if loses():
-            raise _lost(method)
+            raise lost(method)
         return reply
 
     @contextlib.asynccontextmanager
     async def _under_way(self, method: str, call: Any) -> AsyncIterator[None]:
         """Hold the clock, and say in propeller's terms why the call failed."""
-        self._calls.add(call)
+        self._calls[call] = None
         deadline_s = self._settings.deadline_s(method)
         try:
             with self._pace.rpc(deadline_s, call.cancel) as span:
@@ -193,30 +181,30 @@ class Wire:
                 raise RpcError(method, grpc.StatusCode.DEADLINE_EXCEEDED, reason) from None
             raise
         finally:
-            self._calls.discard(call)
+            self._calls.pop(call, None)
             self._dropped.discard(call)
 
 
-def _messages(request: agent_pb2.CreateTaskRequest) -> tuple[agent_pb2.ExecuteTaskSyncRequest, ...]:
+def lost(method: str) -> RpcError:
+    """Return what propeller sees of an answer that did not arrive."""
+    reason = "the connection broke before the answer arrived"
+    return RpcError(method, grpc.StatusCode.UNAVAILABLE, reason, injected=True)
+
+
+async def _send(call: Any, request: agent_pb2.CreateTaskRequest) -> None:
     header = agent_pb2.CreateRequestHeader(
         template=request.template,
         output_prefix=request.output_prefix,
         task_execution_metadata=request.task_execution_metadata,
     )
-    return (
-        agent_pb2.ExecuteTaskSyncRequest(header=header),
-        agent_pb2.ExecuteTaskSyncRequest(inputs=request.inputs),
-    )
+    await call.write(agent_pb2.ExecuteTaskSyncRequest(header=header))
+    await call.write(agent_pb2.ExecuteTaskSyncRequest(inputs=request.inputs))
+    await call.done_writing()
 
 
 async def _end_of(call: Any) -> None:
     with contextlib.suppress(grpc.aio.AioRpcError, asyncio.CancelledError):
         await call
-
-
-def _lost(method: str) -> RpcError:
-    reason = "the connection broke before the answer arrived"
-    return RpcError(method, grpc.StatusCode.UNAVAILABLE, reason, injected=True)
 
 
 def _never() -> bool:

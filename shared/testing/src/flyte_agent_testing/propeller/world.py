@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .cache import PollCache
-from .settings import Dice, Settings
+from .registry import Registry
+from .release import RELEASES, Release
 from .wire import Wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractAsyncContextManager
 
     import grpc
 
+    from .dice import Dice
     from .pace import Pace
+    from .settings import Settings
     from .story import Step
 
 
@@ -26,34 +30,37 @@ class World:
 
     Attributes:
         settings: How propeller is configured.
+        release: Which Flyte it is.
         dice: What goes wrong.
         pace: The clock.
         wire: The client.
         cache: The tasks being polled.
+        registry: The task types.
         rounds: Lets so many workflows be looked at at once.
         read_file: Returns the bytes of a URI, ``None`` if there is no such file.
         observer: Called with each step.
-        task_types: Task types the service lists, and whether each is synchronous.
     """
 
     settings: Settings
+    release: Release
     dice: Dice
     pace: Pace
     wire: Wire
     cache: PollCache
+    registry: Registry
     rounds: asyncio.Semaphore
     read_file: Callable[[str], bytes | None]
     observer: Callable[[Step], None] | None
-    task_types: dict[str, bool] = dataclasses.field(default_factory=dict)
 
     @classmethod
     def start(
         cls,
-        channel: grpc.aio.Channel,
+        channel: grpc.aio.Channel | Any,
         pace: Pace,
         settings: Settings,
         dice: Dice,
         *,
+        connect: Callable[[], AbstractAsyncContextManager[Any]] | None,
         read_file: Callable[[str], bytes | None],
         observer: Callable[[Step], None] | None,
     ) -> World:
@@ -63,13 +70,14 @@ class World:
         def change_leader() -> None:  # the world is made of the cache that calls this
             world.change_leader()
 
-        cache = PollCache(wire, pace, settings, dice, change_leader)
         world = cls(
             settings=settings,
+            release=RELEASES[settings.flyte],
             dice=dice,
             pace=pace,
             wire=wire,
-            cache=cache,
+            cache=PollCache(wire, pace, settings, dice, change_leader),
+            registry=Registry(wire, connect, pace, settings, dice),
             rounds=asyncio.Semaphore(settings.workflow_workers),
             read_file=read_file,
             observer=observer,
@@ -80,3 +88,8 @@ class World:
         """Be another propeller: all polling and all calls in flight are lost."""
         self.cache.clear()
         self.wire.drop_all()
+
+    def crashed(self) -> None:
+        """Take note that this propeller died."""
+        if self.dice.faults.whole:
+            self.change_leader()

@@ -1,0 +1,42 @@
+"""Dates and times. Functions with a date part are in :mod:`..dateparts`.
+
+Source: https://cloud.google.com/bigquery/docs/reference/standard-sql/timestamp_functions
+"""
+
+from __future__ import annotations
+
+TABLE = """
+DATE(INT64, INT64, INT64) -> DATE = make_date({0}, {1}, {2})
+DATE(DATE) -> DATE = {0}
+DATE(DATETIME) -> DATE = CAST({0} AS DATE)
+DATE(TIMESTAMP) -> DATE = CAST(CAST({0} AS TIMESTAMP) AS DATE)
+DATE(TIMESTAMP, STRING) -> DATE = CAST(bq_local({0}, {1}) AS DATE)
+DATETIME(INT64, INT64, INT64, INT64, INT64, INT64) -> DATETIME = bq_datetime({*})
+DATETIME(DATETIME) -> DATETIME = {0}
+DATETIME(DATE) -> DATETIME = CAST({0} AS TIMESTAMP)
+DATETIME(DATE, TIME) -> DATETIME = ({0} + {1})
+DATETIME(TIMESTAMP) -> DATETIME = CAST({0} AS TIMESTAMP)
+DATETIME(TIMESTAMP, STRING) -> DATETIME = bq_local({0}, {1})
+TIME(INT64, INT64, INT64) -> TIME = make_time({0}, {1}, CAST({2} AS DOUBLE))
+TIME(DATETIME) -> TIME = CAST({0} AS TIME)
+TIME(TIMESTAMP) -> TIME = CAST(CAST({0} AS TIMESTAMP) AS TIME)
+TIME(TIMESTAMP, STRING) -> TIME = CAST(bq_local({0}, {1}) AS TIME)
+TIMESTAMP(STRING) -> TIMESTAMP = bq_parse_timestamp({0})
+TIMESTAMP(STRING, STRING) -> TIMESTAMP = bq_instant(bq_parse_datetime({0}), {1})
+TIMESTAMP(DATE) -> TIMESTAMP = CAST({0} AS TIMESTAMPTZ)
+TIMESTAMP(DATETIME) -> TIMESTAMP = CAST({0} AS TIMESTAMPTZ)
+TIMESTAMP(DATETIME, STRING) -> TIMESTAMP = bq_instant({0}, {1})
+TIMESTAMP(TIMESTAMP) -> TIMESTAMP = {0}
+STRING(TIMESTAMP) -> STRING = bq_timestamp_text({0})
+STRING(DATE) -> STRING = CAST({0} AS VARCHAR)
+STRING(DATETIME) -> STRING = bq_datetime_text({0}, ' ')
+STRING(TIME) -> STRING = bq_time_text({0})
+UNIX_DATE(DATE) -> INT64 = CAST({0} - DATE '1970-01-01' AS BIGINT)
+DATE_FROM_UNIX_DATE(INT64) -> DATE = (DATE '1970-01-01' + CAST({0} AS INTEGER))
+UNIX_MICROS(TIMESTAMP) -> INT64 = epoch_us({0})
+UNIX_MILLIS(TIMESTAMP) -> INT64 = bq_floor_div(epoch_us({0}), 1000)
+UNIX_SECONDS(TIMESTAMP) -> INT64 = bq_floor_div(epoch_us({0}), 1000000)
+TIMESTAMP_MICROS(INT64) -> TIMESTAMP = bq_from_micros({0})
+TIMESTAMP_MILLIS(INT64) -> TIMESTAMP = bq_from_micros({0} * 1000)
+TIMESTAMP_SECONDS(INT64) -> TIMESTAMP = bq_from_micros({0} * 1000000)
+"""
