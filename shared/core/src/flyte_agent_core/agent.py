@@ -118,7 +118,7 @@ class AsyncAgent(_Shared, AsyncConnectorBase, Generic[M]):
     """
     Base of an agent for jobs that run for a while at a vendor's.
 
-    Class attributes:
+    Attributes:
         name: Unique; shown in lists. ``BigQuery Agent``.
         task_type: The Flyte task type served.
         meta_type: The dataclass that finds the job again.
@@ -126,13 +126,11 @@ class AsyncAgent(_Shared, AsyncConnectorBase, Generic[M]):
         stock_module: Where that plugin lives; if it is installed, it keeps its types.
         max_threads: Blocking vendor calls at once.
         poll_patience_s: For how long every poll may fail before the task does.
-        poll_fresh_s: For how long an answer of ``get_many`` serves further polls; a service sets it,
+        poll_fresh_s: For how long an answer of ``get_many`` serves further polls. A service sets it;
             a local run wants to see each change.
         not_found_grace_s: For how long the vendor may not know a job that was created.
         usage_figures: What a job used: a unit (``bytes``, ``usd``, ``tokens``) and the name of the
             number in ``custom_info`` of its last answer; a service adds them up by Flyte project.
-
-    Attributes:
         served_type: The Flyte task type this instance serves: ``task_type`` or one of ``aliases``.
     """
 

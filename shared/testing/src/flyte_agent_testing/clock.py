@@ -19,7 +19,7 @@ Three kinds of waiting are told apart, because gRPC and HTTP need real time:
   anybody does. A stand-in that is slow on purpose says so this way.
 
 Waiting that must never move time during an RPC (a vendor's job that runs for an hour) sleeps on
-:attr:`FakeClock.background`.
+``FakeClock.background``.
 """
 
 from __future__ import annotations

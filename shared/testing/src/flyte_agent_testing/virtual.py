@@ -13,7 +13,7 @@ each time, so thousands of schedules can be tried::
     run_virtual(scenario())
 
 Time jumps to the next timer when nothing in the loop can go on. What happens outside of it, in threads and behind
-sockets, is not seen: give ``patience_s`` if there is any, and say in :attr:`VirtualLoop.waits_outside` when.
+sockets, is not seen: give ``patience_s`` if there is any, and say in ``VirtualLoop.waits_outside`` when.
 """
 
 from __future__ import annotations

@@ -1,6 +1,5 @@
 """
-A propeller that runs on a laptop: it calls an agent service over gRPC with everything the real one
-gets wrong.
+A propeller that runs on a laptop, with everything the real one gets wrong.
 
 Run a task through a service that is listening somewhere, in virtual time::
 

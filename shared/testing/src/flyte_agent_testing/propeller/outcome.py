@@ -27,7 +27,7 @@ class AttemptRecord:
         deletes: How often DeleteTask succeeded.
         said: The terminal phase the agent answered last.
         phase: How the attempt ended.
-        cause: Who said so; see :class:`.status.PhaseInfo`.
+        cause: Who said so: ``agent``, ``create``, ``timeout``, ``abort`` and so on.
         given_up: Whether propeller stopped to send DeleteTask before one succeeded.
     """
 

@@ -117,7 +117,7 @@ class Faults:
     What goes wrong, each as a probability (0 to 1) per opportunity.
 
     Attributes:
-        crashes: Propeller dies at these points; see :data:`~flyte_agent_testing.propeller.CRASH_POINTS`.
+        crashes: Propeller dies at these points; see :data:`CRASH_POINTS`.
         crash_after_create: ``after-create`` (``after-execute``): the same request is sent again.
         crash_during_create: ``during-create``: the call is cancelled, the same request is sent again. When within
             the call is real time, so not repeatable by a seed, unless the loop is a virtual one.

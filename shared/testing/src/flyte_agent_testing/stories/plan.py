@@ -112,7 +112,8 @@ class Story:
         mishaps: What goes wrong between Flyte and the service.
         troubles: What goes wrong at the vendor's.
         replicas: Processes of the agent's service.
-        retry_unavailable: Tries that Flyte's gRPC configuration adds; see :class:`~..propeller.Settings`.
+        retry_unavailable: Tries that Flyte's gRPC configuration adds; see
+            :class:`~flyte_agent_testing.propeller.Settings`.
         luck: Decides what is left to chance, such as how far into a call a crash comes.
     """
 
