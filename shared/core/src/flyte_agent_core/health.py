@@ -11,7 +11,7 @@ Level = Literal["ok", "warning", "error"]
 @dataclasses.dataclass(frozen=True)
 class Finding:
     """
-    The result of one check of :meth:`flyte_agent_core.AsyncAgent.check_health`.
+    The result of one check of ``check_health``.
 
     Attributes:
         check: What was looked at, in a word or two: ``credentials``.

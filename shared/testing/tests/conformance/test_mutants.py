@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import threading
-from collections import defaultdict
-from pathlib import Path
+import json
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -13,61 +13,32 @@ from kit_mutants.mutant import ALL
 from kit_reference import suites
 
 from flyte_agent_testing.conformance.checks import rules_of
-from flyte_agent_testing.conformance.packaging import _import_alone
 
-SUITE = Path(suite.__file__)
-# What pytest does around each of seven thousand tests takes longer than most of them.
-WITHOUT = (
-    "cacheprovider",
-    "faulthandler",
-    "terminal",
-    "threadexception",
-    "unraisableexception",
-    "warnings",
-)
-OPTIONS = ["-c", "/dev/null", *(f"-pno:{plugin}" for plugin in WITHOUT)]
-
-
-class Verdicts:
-    """Notes which checks failed, by suite; given to a run of pytest as a plugin."""
-
-    def __init__(self) -> None:
-        self.failed: dict[str, set[str]] = defaultdict(set)
-        self.texts: dict[tuple[str, str], str] = {}
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        _, name, check = report.nodeid.split("::")
-        if report.failed:
-            self.failed[name].add(check)
-            self.texts[name, check] = report.longreprtext
-
-
-def look_at_plugins() -> list[threading.Thread]:
-    """Import every plugin module, each in its own process, while other things are done."""
-    modules = {mutant.suite.plugin_module for mutant in ALL}
-    lookers = [threading.Thread(target=_import_alone, args=(module,)) for module in modules]
-    for looker in lookers:
-        looker.start()
-    return lookers
+PROCESSES = 2
 
 
 @pytest.fixture(scope="module")
-def verdicts() -> Verdicts:
-    found = Verdicts()
-    for looker in look_at_plugins():
-        looker.join()
-    mode = ["--import-mode=importlib", "--assert=plain", f"--rootdir={SUITE.parent}"]
-    pytest.main([str(SUITE), *OPTIONS, *mode], plugins=[found])
-    return found
+def verdicts(tmp_path_factory: Any) -> dict[str, dict[str, str]]:
+    """What each mutant failed; they go through the kit in two processes, which wait in turns."""
+    files = [tmp_path_factory.mktemp("mutants") / "verdicts.json" for _ in range(PROCESSES)]
+    commands = [
+        [sys.executable, suite.__file__, f"{n}/{PROCESSES}", str(file)]
+        for n, file in enumerate(files)
+    ]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    runs = [subprocess.Popen(command, **pipes) for command in commands]
+    for run in runs:
+        said, _ = run.communicate()
+        assert run.returncode == 0, said
+    return {name: failed for file in files for name, failed in json.loads(file.read_text()).items()}
 
 
 @pytest.mark.parametrize("mutant", ALL, ids=lambda mutant: mutant.name)
-def test_mutant_fails_the_checks_named_for_it(mutant: Any, verdicts: Verdicts) -> None:
-    name = mutant.suite.__name__
-    failed = verdicts.failed[name]
-    unexpected = "\n".join(verdicts.texts[name, check] for check in failed - {*mutant.caught_by})
+def test_mutant_fails_the_checks_named_for_it(mutant: Any, verdicts: Any) -> None:
+    failed = verdicts.get(mutant.suite.__name__, {})
+    unexpected = [text for check, text in failed.items() if check not in mutant.caught_by]
 
-    assert failed == set(mutant.caught_by), unexpected
+    assert set(failed) == set(mutant.caught_by), "\n".join(unexpected)
 
 
 @pytest.mark.parametrize("base", [suites.Async, suites.Sync, suites.Sensing])

@@ -75,7 +75,6 @@ class Bench:
         self._attempts = 0
         self._open = contextlib.AsyncExitStack()
         self.first = self.replica()
-        self._usual: Remote | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -95,11 +94,6 @@ class Bench:
     async def remote(self) -> Remote:
         """Return another replica, at the other end of a gRPC connection."""
         return await self._open.enter_async_context(served(self.replica()))
-
-    async def usual_remote(self) -> Remote:
-        """Return a replica at the other end of a gRPC connection, the same one every time."""
-        self._usual = self._usual or await self.remote()
-        return self._usual
 
     def attempt(self, request: CreateTaskRequest | None = None) -> CreateTaskRequest:
         """Return the request of an attempt of which nobody has heard yet."""

@@ -31,7 +31,7 @@ class DeleteChecks(TaskConformance):
         """
         self.needs("can_cancel")
         meta, job = await bench.started()
-        await (await bench.remote()).delete(meta)
+        await bench.first.delete(meta)
         expect(job not in bench.backend.running(), "answered delete while the job was running")
 
     @check

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from flyteidl.admin.agent_pb2 import CreateTaskRequest
 
     from .bench import Bench
+    from .replica import Replica
+    from .service import Remote
 
 
 class AsyncAgentConformance(
@@ -75,12 +77,13 @@ class AsyncAgentConformance(
         """Go on once no job runs."""
         await bench.nothing_runs(otherwise)
 
-    async def submit(self, bench: Bench, request: CreateTaskRequest) -> Answer:
-        """Create a job over gRPC and poll it."""
-        remote = await bench.usual_remote()
-        meta = await remote.create(bench.attempt(request))
+    async def submit(
+        self, bench: Bench, request: CreateTaskRequest, replica: Replica | Remote
+    ) -> Answer:
+        """Create a job and poll it."""
+        meta = await replica.create(bench.attempt(request))
         expect(len(meta) < LIMIT_BYTES, f"made {len(meta)} bytes of metadata for one job")
-        return await bench.poll(meta, remote)
+        return await bench.poll(meta, replica)
 
 
 class SensorConformance(

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from flyteidl.admin.agent_pb2 import CreateTaskRequest
 
     from .bench import Bench
+    from .replica import Replica
+    from .service import Remote
 
 _WORDS = "the project may not use model large-2"
 
@@ -224,10 +226,11 @@ class SyncChecks(Conformance):
         answer = Answer.of(await bench.first.do(bench.task))
         expect(answer.phase is Phase.SUCCEEDED, f"answered {answer} after a caller had hung up")
 
-    async def submit(self, bench: Bench, request: CreateTaskRequest) -> Answer:
-        """Do a task over gRPC."""
-        remote = await bench.usual_remote()
-        return Answer.of(await remote.do(bench.attempt(request)))
+    async def submit(
+        self, bench: Bench, request: CreateTaskRequest, replica: Replica | Remote
+    ) -> Answer:
+        """Do a task."""
+        return Answer.of(await replica.do(bench.attempt(request)))
 
     async def eventful_life(self, bench: Bench, canary: str) -> list[tuple[str, str]]:
         """Let what can go wrong go wrong, in words with the credential; return what was said where."""

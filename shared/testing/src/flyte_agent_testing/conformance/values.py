@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from flyteidl.admin.agent_pb2 import CreateTaskRequest
 
     from .bench import Bench
+    from .replica import Replica
+    from .service import Remote
 
 _EXACT = (0, 3, -7, 2**53 - 1, 2**53 + 1, 2**63 - 1)
 _TEXT = "  two  blanks\t'\"`\\ {{ .inputs.x }} %s {0} -- comment\n\nnext: Zürich 東京 🦋 e\u0301 \u202eabc\u200b  "
@@ -29,8 +31,10 @@ class ValueChecks(Conformance):
         large_chars: Characters of the largest text; more than gRPC's own limit of 4 MiB.
     """
 
-    async def submit(self, bench: Bench, request: CreateTaskRequest) -> Answer:
-        """Have the agent take up a task over gRPC, and return what it says next."""
+    async def submit(
+        self, bench: Bench, request: CreateTaskRequest, replica: Replica | Remote
+    ) -> Answer:
+        """Have a replica take up a task, and return what it says next."""
         raise NotImplementedError
 
     large_chars: ClassVar[int] = 5_000_000
@@ -50,7 +54,7 @@ class ValueChecks(Conformance):
         """
         self.needs("carries_values")
         for number in _EXACT:
-            answer = await self.submit(bench, carrying(number))
+            answer = await self.submit(bench, carrying(number), bench.first)
             if answer.phase is Phase.FAILED:  # refused, and the user knows
                 continue
             arrived = list(_leaves(bench.backend.received()[-1]))
@@ -72,7 +76,7 @@ class ValueChecks(Conformance):
         vendor's format asks for it.
         """
         self.needs("carries_values")
-        answer = await self.submit(bench, carrying(_TEXT))
+        answer = await self.submit(bench, carrying(_TEXT), bench.first)
         expect(
             answer.phase not in FAILURES, f"answered {answer} for a text with all sorts of signs"
         )
@@ -93,7 +97,8 @@ class ValueChecks(Conformance):
         Troubleshooting: keep inputs out of the metadata; raise TaskError if the vendor takes less.
         """
         self.needs("carries_values")
-        answer = await self.submit(bench, carrying("x" * self.large_chars))
+        remote = await bench.remote()
+        answer = await self.submit(bench, carrying("x" * self.large_chars), remote)
         said = f"answered {answer.phase.name} to {self.large_chars} characters"
         refused = answer.phase is Phase.FAILED and answer.message
         expect(answer.phase not in FAILURES or refused, said)

@@ -1,5 +1,5 @@
 """
-A propeller that runs on a laptop, with everything the real one gets wrong.
+A propeller that runs on a laptop: it calls an agent service with all the real one gets wrong.
 
 Run a task through a service that is listening somewhere, in virtual time::
 
@@ -12,8 +12,8 @@ Run a task through a service that is listening somewhere, in virtual time::
 
 ``str(outcome)`` is the whole story, one line per step::
 
-    00:00:00.000  f1n0/n0/0  create     84 bytes of metadata 00:00:00.000  f1n0/n0/0  get
-    RUNNING links: BigQuery console  (4 times until 00:01:30.000)
+    00:00:00.000  f1n0/n0/0  create     84 bytes of metadata
+    00:00:00.000  f1n0/n0/0  get        RUNNING links: BigQuery  (4 times until 00:01:30.000)
 
 A thousand attempts while propeller crashes, connections break and users abort::
 
@@ -28,20 +28,22 @@ A thousand attempts while propeller crashes, connections break and users abort::
 
 (An attempt that was aborted before CreateTask was answered, or whose CreateTask never reached the
 service, may have no job: :mod:`flyte_agent_testing.stories` knows all such excuses, and finds the
-faults by itself.) The agent shares the clock if it runs in this process: ``agent.clock = clock``.
-A stand-in whose answers take real time holds it still: ``with clock.hold_while(lambda:
-stand_in.in_flight > 0): ...``.
+faults by itself.)
+
+The agent shares the clock if it runs in this process: ``agent.clock = clock``. A stand-in whose
+answers take real time holds it still:
+``with clock.hold_while(lambda: stand_in.in_flight > 0): ...``.
 
 What is simulated, with Flyte v1.16.8 as the model:
 
 * CreateTask is sent at least once, with equal requests, and any error of it uses up one of the
-    user's attempts.
+  user's attempts.
 * The first GetTask comes at once, then one per ``resync_interval_s``, out of a queue with a rate
   limit and ten workers; what it answers is seen at the next round, and shown once per phase.
 * Failed polls are counted for ever. After the sixth the task fails if no poll ever worked, else it
-    hangs.
+  hangs.
 * RETRYABLE_FAILED: DeleteTask with the metadata of that attempt, then an attempt with a new output
-    prefix.
+  prefix.
 * DeleteTask on abort and timeout as well. A round that fails is repeated about a second later, and
   counted for the life of the workflow; after the eleventh there is one last try.
 * SUCCEEDED: outputs of the answer as they are, or ``outputs.pb``, or ``OutputsNotFound``.
@@ -56,7 +58,7 @@ And with ``flyte=2``, the model being v2.0.43:
   tasks fail before anybody is called.
 * ``supported_task_types`` alone says what goes to the service; nothing is synchronous.
 * A failed attempt is retried in place: DeleteTask once, whatever it answers, then a new output
-    prefix.
+  prefix.
 * UNDEFINED and missing outputs are system errors; the fourth in a row fails the task.
 * The count of failed polls outlives the process: after a restart a task that hung has failed.
 * DeleteTask is sent for every action that has ended, when it is collected as garbage after an hour
