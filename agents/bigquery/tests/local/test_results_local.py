@@ -86,8 +86,9 @@ def test_a_dry_run_weighs_statements_and_scripts(table, client, server):
     assert weigh("CREATE TABLE d.u AS SELECT a FROM d.t") == 8000
     assert weigh("SELECT a FROM d.t; SELECT a FROM d.t;") == 16000
     assert weigh("CREATE TEMP FUNCTION f(x INT64) AS (x); SELECT f(a) FROM d.t") == 8000
-    found = client.query_and_wait("SELECT 1", job_config=QueryJobConfig(dry_run=True))
-    assert found.total_bytes_processed == 0
+    body = {"query": "SELECT a FROM d.t", "dryRun": True, "useLegacySql": False}
+    found = client._connection.api_request("POST", "/projects/local/queries", data=body)
+    assert (found["totalBytesProcessed"], found["jobComplete"]) == ("8000", True)
     with pytest.raises(NotFound):
         client.get_table("d.u")
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import subprocess
 import sys
 from typing import Any
@@ -13,6 +15,7 @@ from kit_mutants.mutant import ALL
 from kit_reference import suites
 
 from flyte_agent_testing.conformance.checks import rules_of
+from flyte_agent_testing.conformance.packaging import import_alone
 
 PROCESSES = 2
 
@@ -25,11 +28,14 @@ def verdicts(tmp_path_factory: Any) -> dict[str, dict[str, str]]:
         [sys.executable, suite.__file__, f"{n}/{PROCESSES}", str(file)]
         for n, file in enumerate(files)
     ]
+    report = files[0].with_name("report.json")
+    report.write_text(json.dumps(import_alone(suites.Quick.plugin_module)))
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    runs = [subprocess.Popen(command, **pipes) for command in commands]
-    for run in runs:
-        said, _ = run.communicate()
-        assert run.returncode == 0, said
+    pipes["env"] = {**os.environ, suites.KEPT_REPORT: str(report)}
+    with contextlib.ExitStack() as open_runs:
+        runs = [open_runs.enter_context(subprocess.Popen(c, **pipes)) for c in commands]
+        said = [run.communicate()[0] for run in runs]
+    assert [run.returncode for run in runs] == [0] * PROCESSES, "\n".join(said)
     return {name: failed for file in files for name, failed in json.loads(file.read_text()).items()}
 
 

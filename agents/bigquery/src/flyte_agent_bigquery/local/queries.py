@@ -51,8 +51,7 @@ class QueryRunner:
     def run(self, job: Job) -> None:
         """Run a job, in a thread. Raises ``BigQueryError``."""
         config = job.configuration["query"]
-        script, frame = script_of(config), self._frame(config)
-        job.session_id = frame.session_id
+        script, frame = script_of(config), self._frame(config, job.session_id)
         work = Work(self._catalog, job.project, config, script, frame)
         with frame.lock, self._connected(job) as cursor:
             try:
@@ -66,7 +65,7 @@ class QueryRunner:
 
     def dry_run(self, project: str, config: dict[str, Any]) -> dict[str, Any]:
         """``statistics`` of a query that is not run. Raises ``BigQueryError``."""
-        work = Work(self._catalog, project, config, script_of(config), self._frame(config))
+        work = Work(self._catalog, project, config, script_of(config), self._frame(config, ""))
         work.take_functions()
         usages = list(weighed(work))
         total = sum(usage.processed_bytes for usage in usages)
@@ -80,12 +79,16 @@ class QueryRunner:
 
     # -- what statements share ---------------------------------------------------------------------
 
-    def _frame(self, config: dict[str, Any]) -> Frame:
+    def session_of(self, config: dict[str, Any]) -> str:
+        """The session a job runs in, made if it asks for one; empty for none."""
         given = config.get("connectionProperties") or []
-        properties = {item["key"]: item["value"] for item in given}
-        if session := properties.get("session_id"):
-            return self._sessions.get(session)
-        return self._sessions.create() if config.get("createSession") else Frame()
+        named = {item["key"]: item["value"] for item in given}.get("session_id", "")
+        return self._sessions.create().session_id if config.get("createSession") else named
+
+    def _frame(self, config: dict[str, Any], session: str) -> Frame:
+        given = config.get("connectionProperties") or []
+        named = {item["key"]: item["value"] for item in given}.get("session_id", "")
+        return self._sessions.get(session or named) if session or named else Frame()
 
     @contextmanager
     def _connected(self, job: Job) -> Iterator[duckdb.DuckDBPyConnection]:

@@ -15,7 +15,7 @@ from .base import Conformance
 from .checks import Rule, check, expect, rules_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 # Propeller runs these itself; it does not start if two plugins claim one (flyte v1.16.8, nodes/task/handler.go).
 KUBERNETES_TYPES = frozenset({
@@ -53,6 +53,11 @@ print("\\n" + json.dumps({"error": error, "types": types, "loaded": sorted(set(s
 class PackageChecks(Conformance):
     """What can be seen without calling the agent."""
 
+    @pytest.fixture
+    def plugin_report(self) -> Mapping[str, Any]:
+        """What importing the plugin module did, in a process of its own; see :func:`import_alone`."""
+        return import_alone(self.plugin_module) if self.plugin_module else {}
+
     @check
     def test_task_type_can_be_served(self, make_agent: Callable[[], Any]) -> None:
         """
@@ -76,7 +81,9 @@ class PackageChecks(Conformance):
         expect(is_named, f"is called {agent.name!r}, which is nothing of its own")
 
     @check
-    def test_plugin_registers_the_agent(self, make_agent: Callable[[], Any]) -> None:
+    def test_plugin_registers_the_agent(
+        self, make_agent: Callable[[], Any], plugin_report: Mapping[str, Any]
+    ) -> None:
         """
         Importing the plugin module registers the agent, raises nothing, and may happen twice.
 
@@ -85,17 +92,17 @@ class PackageChecks(Conformance):
 
         Troubleshooting: call `register(YourAgent)` in the module, and nothing that can fail.
         """
-        report = self._report()
-        last = report["error"].strip().rpartition("\n")[2]
-        expect(not report["error"], f"raised when {self.plugin_module} was imported: {last}")
+        expect(plugin_report, "was not tried: name the module in `plugin_module`")
+        last = plugin_report["error"].strip().rpartition("\n")[2]
+        expect(not plugin_report["error"], f"raised when {self.plugin_module} was imported: {last}")
         name = make_agent().task_category.name
         expect(
-            name in report["types"],
+            name in plugin_report["types"],
             f"does not serve {name!r} after {self.plugin_module} was imported",
         )
 
     @check
-    def test_plugin_loads_no_vendor_sdk(self) -> None:
+    def test_plugin_loads_no_vendor_sdk(self, plugin_report: Mapping[str, Any]) -> None:
         """
         Importing the plugin module does not import the vendor's SDK.
 
@@ -105,7 +112,8 @@ class PackageChecks(Conformance):
         Troubleshooting: import the SDK in one module (client.py), and that one inside the functions
         that use it.
         """
-        loaded = self._report()["loaded"]
+        expect(plugin_report, "was not tried: name the module in `plugin_module`")
+        loaded = plugin_report["loaded"]
         heavy = [m for m in self.vendor_modules if any(f"{x}.".startswith(f"{m}.") for x in loaded)]
         expect(not heavy, f"imported {', '.join(heavy)} when {self.plugin_module} was imported")
 
@@ -122,10 +130,6 @@ class PackageChecks(Conformance):
         """
         wrong = [*self._overridden(), *self._left_out(request)]
         expect(not wrong, f"leaves checks out: {'; '.join(wrong)}")
-
-    def _report(self) -> dict[str, Any]:
-        expect(self.plugin_module, "was not tried: name the module in `plugin_module`")
-        return _import_alone(self.plugin_module)
 
     def _overridden(self) -> Iterator[str]:
         cls = type(self)
@@ -153,12 +157,18 @@ def _is_declared(marks: list[pytest.Mark]) -> bool:
 
 
 @functools.cache
-def _import_alone(module: str) -> dict[str, Any]:
-    """Import a plugin module in a process of its own, beside flytekit without its other plugins."""
+def import_alone(module: str) -> Mapping[str, Any]:
+    """
+    Import a plugin module in a process of its own, beside flytekit without its other plugins.
+
+    Returns:
+        ``error``: traceback, empty if there was none; ``types``: task types that are served then;
+        ``loaded``: names of the modules that were imported.
+    """
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     command = [sys.executable, "-c", _IMPORTED_ALONE, module]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=env)  # noqa: S603  # our own code
     if done.returncode:
         raise RuntimeError(f"flytekit cannot be imported in a process of its own:\n{done.stderr}")
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    found: Mapping[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found

@@ -41,6 +41,8 @@ class JobRoutes(ApiServer):
     def insert(self, body: dict[str, Any], project: str, upload: bytes | None = None) -> Reply:
         """Start the job a body describes. Raises ``BigQueryError``."""
         job = self.new_job(body, project, upload)
+        if job.kind == "query":
+            job.session_id = self.queries.session_of(job.configuration["query"])
         # A copy: the job may be running, and changed, before the answer is written.
         answer = copy.deepcopy(job.resource())
         self.start_job(job)

@@ -48,6 +48,7 @@ class QueryRoutes(JobRoutes):
         job = self.requests_seen.get(str(body.get("requestId") or ""))
         if job is None:
             job = self.new_job(job_body, project)
+            job.session_id = self.queries.session_of(job.configuration["query"])
             self.start_job(job)
             if body.get("requestId"):
                 self.requests_seen[str(body["requestId"])] = job
@@ -128,6 +129,8 @@ class QueryRoutes(JobRoutes):
         for name in ("numDmlAffectedRows",):
             if name in found:
                 body[name] = found[name]
+        if job.session_id:
+            body["sessionInfo"] = {"sessionId": job.session_id}
         if job.warnings:
             body["errors"] = [error.proto() for error in job.warnings]
         return body

@@ -41,7 +41,8 @@ class Column:
     type: Type
     sql: str
     origin: tuple[TableKey, str] | None = None
-    hidden: bool = False  # found by name, but not in ``*``
+    hidden: bool = False  # found by name, but not in any ``*``
+    merged: bool = False  # by USING into another, which stands for it
 
 
 @dataclass

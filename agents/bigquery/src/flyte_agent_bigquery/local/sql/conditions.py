@@ -11,7 +11,7 @@ from .operators import COMPARABLE, compare
 from .parsing import Node
 from .scope import Scope, Value
 from .subqueries import single_column
-from .types import BOOL, INT64, NULL, STRING, Type, array, physical
+from .types import BOOL, BYTES, INT64, NULL, STRING, Type, array, physical
 
 
 @compiles(exp.In)
@@ -66,6 +66,8 @@ def coerce_array(items: Value, element: Type) -> Value:
 @compiles(exp.Like)
 def _like(node: exp.Like, scope: Scope) -> Value:
     left, right = value(node.this, scope), value(node.expression, scope)
+    if {left.type, right.type} <= {BYTES, NULL}:
+        raise refusal("LIKE of BYTES", at=scope.query.at(node))
     if {left.type, right.type} - {STRING, NULL}:
         raise no_signature("operator LIKE", [left, right], scope, node)
     return Value(f"({left.sql} LIKE {right.sql} ESCAPE '\\')", BOOL)

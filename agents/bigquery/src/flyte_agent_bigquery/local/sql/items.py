@@ -35,8 +35,7 @@ def _entry(entry: Node, scope: Scope) -> Iterator[Item]:
     if isinstance(entry, exp.Star):
         if not scope.relations:
             raise scope.query.error("SELECT * must have a FROM clause", entry)
-        found = [pair for relation in scope.relations for pair in scope.use_all(relation)]
-        yield from _starred(found, entry, scope)
+        yield from _starred(scope.use_everything(), entry, scope)
     elif isinstance(entry, exp.Column | exp.Dot) and isinstance(_last(entry), exp.Star):
         yield from _starred(_struct_or_table(entry, scope), _last(entry), scope)
     elif isinstance(entry, exp.Alias):

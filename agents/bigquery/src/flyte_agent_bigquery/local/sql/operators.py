@@ -91,6 +91,8 @@ def _date_arithmetic(symbol: str, left: Value, right: Value, scope: Scope, node:
         return Value(f"(CAST({left.sql} AS TIMESTAMP) {symbol} {right.sql})", Type("DATETIME"))
     if kinds == ("TIMESTAMP", "INTERVAL"):
         return Value(f"({left.sql} {symbol} bq_no_months({right.sql}))", left.type)
+    if symbol == "-" and kinds in (("TIMESTAMP", "TIMESTAMP"), ("DATETIME", "DATETIME")):
+        raise refusal(f"{kinds[0]} - {kinds[1]}", f"use {kinds[0]}_DIFF", scope.query.at(node))
     raise no_signature(f"operator {symbol}", [left, right], scope, node)
 
 

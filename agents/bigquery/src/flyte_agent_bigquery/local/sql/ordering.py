@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from sqlglot import exp
 
 from .compiling import typed, value
+from .parsing import Node
 from .scope import Scope, Value
 
 _UNORDERED = ("ARRAY", "STRUCT", "JSON", "GEOGRAPHY")
@@ -19,19 +22,33 @@ def ordinal(key: exp.Literal, values: list[Value], scope: Scope, clause: str) ->
     return values[place - 1]
 
 
-def order_by(order: exp.Order | None, values: list[Value], scope: Scope) -> str:
+@dataclass(frozen=True)
+class Listed:
+    """A column of a SELECT list for ORDER BY; ``alias`` is empty when it has none of its own."""
+
+    alias: str
+    value: Value
+
+
+def order_by(order: exp.Order | None, listed: list[Listed], scope: Scope) -> str:
     """ORDER BY with BigQuery's place for NULLs: first ascending, last descending."""
     if order is None:
         return ""
-    return f"ORDER BY {', '.join(_order_key(key, values, scope) for key in order.expressions)}"
+    return f"ORDER BY {', '.join(_order_key(key, listed, scope) for key in order.expressions)}"
 
 
-def _order_key(key: exp.Ordered, values: list[Value], scope: Scope) -> str:
-    expression = key.this
-    if isinstance(expression, exp.Literal) and not expression.is_string and values:
-        found = ordinal(expression, values, scope, "ORDER BY")
-    else:
-        found = value(expression, scope)
+def _key_value(key: Node, listed: list[Listed], scope: Scope) -> Value:
+    if isinstance(key, exp.Literal) and not key.is_string and listed:
+        return ordinal(key, [item.value for item in listed], scope, "ORDER BY")
+    if isinstance(key, exp.Column) and not key.table:
+        named = [item.value for item in listed if item.alias == key.name.lower()]
+        if named:
+            return named[0]
+    return value(key, scope)
+
+
+def _order_key(key: exp.Ordered, listed: list[Listed], scope: Scope) -> str:
+    found = _key_value(key.this, listed, scope)
     if found.type.kind in _UNORDERED:
         message = f"ORDER BY does not support expressions of type {found.type}"
         raise scope.query.error(message, key)

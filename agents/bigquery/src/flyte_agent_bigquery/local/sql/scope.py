@@ -112,7 +112,7 @@ class Scope:
 
     def _one_column(self, name: str, relations: list[Relation], node: Node) -> Column | None:
         found = [column for relation in relations for column in relation.column(name)]
-        shown = [column for column in found if not column.hidden] or found[:1]
+        shown = [c for c in found if not c.hidden and not c.merged] or found[:1]
         if len(shown) > 1:
             raise self.query.error(f"Column name {name} is ambiguous", node)
         return shown[0] if shown else None
@@ -123,8 +123,13 @@ class Scope:
         return Value(column.sql, column.type)
 
     def use_all(self, relation: Relation) -> list[tuple[str, Value]]:
-        """Every visible column, as ``*`` has them."""
+        """Every visible column, as ``table.*`` has them."""
         return [(column.name, self._use(column)) for column in relation.visible()]
+
+    def use_everything(self) -> list[tuple[str, Value]]:
+        """The columns of all relations, as ``*`` has them: of those merged by USING, one."""
+        columns = [c for relation in self.relations for c in relation.visible() if not c.merged]
+        return [(column.name, self._use(column)) for column in columns]
 
     def _suggest(self, name: str) -> str:
         known = {c.name for scope in self.chain() for r in scope.relations for c in r.visible()}

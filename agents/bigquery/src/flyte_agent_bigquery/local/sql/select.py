@@ -10,11 +10,13 @@ from flyte_agent_bigquery.local.errors import refusal
 
 from .compiling import boolean, describe, typed, value
 from .items import Item, expand, unique_names
-from .ordering import order_by, ordinal
+from .ordering import Listed, order_by, ordinal
 from .parsing import Node
 from .scope import Column, Relation, Scope, Value
 from .sources import argument, element_columns, from_clause, qualified
 from .types import INT64, Type, quote
+
+_UNGROUPED = ("ARRAY", "JSON", "GEOGRAPHY", "STRUCT")
 
 
 @dataclass
@@ -101,12 +103,23 @@ def _select(node: exp.Select, scope: Scope) -> Result:
         clauses.append(f"HAVING {boolean(having.this, scope, 'HAVING clause')}")
     if qualify := node.args.get("qualify"):
         clauses.append(f"QUALIFY {boolean(qualify.this, scope, 'QUALIFY clause')}")
-    clauses.append(order_by(node.args.get("order"), [item.value for item in items], scope))
+    clauses.append(order_by(node.args.get("order"), _listed(node, items), scope))
     clauses.append(_limit(node, scope))
     distinct = "DISTINCT " if node.args.get("distinct") else ""
     relation, listed = _shape(node, items, scope)
     tail = " ".join(clause for clause in clauses if clause)
     return Result(f"SELECT {distinct}{listed} {tail}".rstrip(), relation)
+
+
+def _listed(node: exp.Select, items: list[Item]) -> list[Listed]:
+    """What ORDER BY can name: by the column it makes, so that RAND() is not computed again."""
+    if node.args.get("kind"):
+        return [Listed("", item.value) for item in items]
+    pairs = zip(items, unique_names(items), strict=True)
+    return [
+        Listed(item.name.lower() if item.named else "", Value(quote(name), item.value.type))
+        for item, name in pairs
+    ]
 
 
 def _refuse_clauses(node: exp.Select, scope: Scope) -> None:
@@ -156,7 +169,22 @@ def _group(node: exp.Select, items: list[Item], scope: Scope) -> str:
     keys = [*group.expressions]
     for word in ("rollup", "cube", "grouping_sets"):
         keys += group.args.get(word) or []
-    return f"GROUP BY {', '.join(_group_part(key, items, scope) for key in keys)}"
+    plain = not node.args.get("kind")
+    parts = [
+        str(place) if plain and (place := _place(key, items)) else _group_part(key, items, scope)
+        for key in keys
+    ]
+    return f"GROUP BY {', '.join(parts)}"
+
+
+def _place(key: Node, items: list[Item]) -> int:
+    """Which column of the SELECT list a key names by its alias, from 1; 0 for none."""
+    if not isinstance(key, exp.Column) or key.table:
+        return 0
+    names = [item.name.lower() if item.named else "" for item in items]
+    found = key.name.lower() in names and names.index(key.name.lower()) + 1
+    groupable = found and items[found - 1].value.type.kind not in _UNGROUPED
+    return found if groupable else 0
 
 
 def _group_part(key: Node, items: list[Item], scope: Scope) -> str:
@@ -173,7 +201,7 @@ def _group_key(key: Node, items: list[Item], scope: Scope) -> str:
         found = ordinal(key, [item.value for item in items], scope, "GROUP BY")
     else:
         found = value(key, scope)
-    if found.type.kind in ("ARRAY", "JSON", "GEOGRAPHY", "STRUCT"):
+    if found.type.kind in _UNGROUPED:
         message = f"Grouping by expressions of type {found.type.kind} is not allowed"
         raise scope.query.error(message, key)
     return found.sql
@@ -206,7 +234,7 @@ def ordered(inner: Result, node: Node, scope: Scope) -> Result:
     alias = scope.query.alias()
     shape = qualified(inner.relation, alias)
     outer = Scope(scope.query, [shape], scope.parent, ctes=scope.ctes)
-    values = [Value(column.sql, column.type) for column in shape.columns]
-    order = order_by(node.args.get("order"), values, outer)
+    listed = [Listed("", Value(column.sql, column.type)) for column in shape.columns]
+    order = order_by(node.args.get("order"), listed, outer)
     sql = f"SELECT * FROM ({inner.sql}) AS {alias} {order} {_limit(node, outer)}".rstrip()
     return Result(sql, inner.relation)

