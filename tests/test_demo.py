@@ -56,32 +56,11 @@ def test_the_demo_ends_by_itself_and_leaves_nothing(tmp_path: Path) -> None:
     assert cpu_of_children_s() - before_s < CPU_LIMIT_S, out
 
 
-WORKFLOW = """
-from dataclasses import dataclass
-from flyte_agent_bigquery import BigQueryConfig, BigQueryTask
-from flytekit import workflow
-
-@dataclass
-class Row:
-    n: int
-    word: str
-
-rows = BigQueryTask(
-    "rows",
-    "SELECT n, @word AS word FROM UNNEST([1, 2, 3]) AS n WHERE n >= @least ORDER BY n",
-    BigQueryConfig(project="anything"),
-    inputs={"least": int, "word": str},
-    output=list[Row],
-)
-
-@workflow
-def wf(least: int = 2) -> list[Row]:
-    return rows(least=least, word="rain")
-"""
+WORKFLOW = Path(__file__).parent.parent / "docs/tutorials/first_query.py"
 
 
 def test_pyflyte_run_uses_the_sandbox_with_what_it_says_to_export(tmp_path: Path) -> None:
-    tmp_path.joinpath("wf.py").write_text(WORKFLOW)
+    tmp_path.joinpath("wf.py").write_text(WORKFLOW.read_text())
     command = [*AGENT, "sandbox", "--agent", "bigquery", "--port", "0"]
     with subprocess.Popen(command, **PIPES) as process:
         exports = [process.stdout.readline() for _ in range(2)]
