@@ -22,4 +22,4 @@ def bounded(text: str, limit_bytes: int = MESSAGE_LIMIT_BYTES) -> str:
 def describe(error: BaseException) -> str:
     """Return what an exception says, never empty, never with a traceback."""
     said = str(error).strip()
-    return said or type(error).__name__
+    return redact(said) or type(error).__name__

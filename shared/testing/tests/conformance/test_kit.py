@@ -43,7 +43,7 @@ class TestDeclared(suites.Async):
 
     @pytest.mark.xfail(strict=True, reason="the vendor cannot stop jobs")
     def test_delete_stops_the_job(self, bench):
-        super().test_delete_stops_the_job(bench=bench)
+        super().test_delete_stops_the_job(bench)
 
 class TestRepaired(TestDeclared):
     agent_type = CoreAgent

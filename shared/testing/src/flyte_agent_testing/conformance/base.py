@@ -34,6 +34,7 @@ class Conformance:
         vendor_errors: Every error the vendor documents: names, exception classes or exceptions.
         errors: The agent's table from them to errors of the core; or
         error_of: its function from one of them to an error of the core, or to its class.
+        recorded_metas: A folder with one JSON file for each form the agent's metadata ever had.
         secret_names: Secrets that ``task`` refers to; ``canary`` is put in the place of each.
         transient_faults: What the vendor may do wrong for a while without anybody being to blame.
 
@@ -44,13 +45,14 @@ class Conformance:
         has_links: Jobs have a page.
         has_request_id: The vendor takes an id or a token, and makes one job of it.
         tells_requests_apart: The agent notices that a job of its id does something else.
-        carries_values: Part of a task reaches the vendor verbatim: the fixture ``carrying`` makes such tasks.
+        carries_values: Part of a task reaches the vendor verbatim; ``carrying`` makes such tasks.
         uses_clock: The agent goes by ``self.clock``, so that the kit can let hours pass.
 
     How long the kit waits:
 
     Attributes:
-        patience_s: Virtual seconds of an outage after which a task ends (``poll_patience_s`` of the core).
+        patience_s: Virtual seconds of an outage after which a task ends (the core's
+            ``poll_patience_s``).
         poll_errors: Failed polls, each followed by one that works, that must not matter.
         deadline_s: Real seconds of the deadline that calls are to meet.
         slack_s: How much later than that is too late.

@@ -89,10 +89,12 @@ def check(test: Callable[..., Any]) -> Callable[..., Any]:
     """
     rule = _rule_of(test)
 
+    names = list(inspect.signature(test).parameters)[1:]
+
     @functools.wraps(test)
-    def explained(self: Any, **fixtures: Any) -> None:
+    def explained(self: Any, *args: Any, **fixtures: Any) -> None:
         try:
-            _run(test, self, fixtures)
+            _run(test, self, {**dict(zip(names, args, strict=False)), **fixtures})
         except Broken as broken:
             did = str(broken)
         except AgentRaised as raised:  # the traceback shows where

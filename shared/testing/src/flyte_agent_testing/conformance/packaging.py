@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from .base import Conformance
-from .checks import Rule, check, expect, rules_of
+from .checks import check, expect, rules_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -135,9 +135,8 @@ class PackageChecks(Conformance):
         cls = type(self)
         for rule in rules_of(cls):
             test = getattr(cls, rule.name)
-            if not isinstance(getattr(test, "rule", None), Rule) and not _is_declared(
-                getattr(test, "pytestmark", [])
-            ):
+            is_ours = getattr(test, "__module__", "").startswith(f"{__package__}.")
+            if not is_ours and not _is_declared(getattr(test, "pytestmark", [])):
                 yield f"{rule.name} is overridden without the mark"
 
     def _left_out(self, request: pytest.FixtureRequest) -> Iterator[str]:

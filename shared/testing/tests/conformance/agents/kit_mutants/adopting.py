@@ -11,6 +11,7 @@ from kit_reference.raw_agent import RawAgent
 from kit_reference.vendor import STATES, Throttled
 
 from flyte_agent_core import AgentError, PhaseTable
+from flyte_agent_testing.conformance.checks import check
 
 from . import seen
 from .mutant import caught_by
@@ -81,6 +82,21 @@ class LeavesACheckOut(suites.Async):
 
     def test_delete_stops_the_job(self) -> None:
         return
+
+
+@caught_by("overrides_are_declared")
+class RewritesACheck(suites.Async):
+    """Overrides a check with a check of its own."""
+
+    @check
+    def test_delete_stops_the_job(self) -> None:
+        """
+        Nothing holds.
+
+        Flyte: knows better.
+
+        Troubleshooting: none.
+        """
 
 
 @caught_by("overrides_are_declared")
