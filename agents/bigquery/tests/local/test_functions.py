@@ -489,6 +489,7 @@ ERRORS = [
     ("SQRT(-1)", "Argument to SQRT cannot be negative"),
     ("LN(0)", "Floating point error in function: LN"),
     ("EXP(1000)", "Floating point error in function"),
+    ("1e308 / 1e-10", "Floating point error in function"),
     ("1e308 * 10", "Floating point error in function"),
     ("9223372036854775807 + 1", r"int64 overflow: 9223372036854775807 \+ 1"),
     ("ABS(-9223372036854775808)", "int64 overflow"),
@@ -560,6 +561,8 @@ REFUSED = [
     "SAFE.SUM(k)",
     "SUM(k) OVER (ORDER BY f RANGE BETWEEN 1 PRECEDING AND CURRENT ROW)",
     "GENERATE_ARRAY(1.5, 3)",
+    "TIMESTAMP '2020-01-02' - TIMESTAMP '2020-01-01'",
+    "b'a' LIKE b'a'",
 ]
 
 

@@ -137,6 +137,10 @@ CASES = {
     "SELECT x.*, y.b FROM (SELECT 1 AS a) x CROSS JOIN (SELECT 2 AS b) y": [(1, 2)],
     "SELECT * FROM (SELECT 1 AS a, 2 AS b) JOIN (SELECT 1 AS a, 3 AS c) USING (a)": [(1, 2, 3)],
     "SELECT * FROM (SELECT 1 AS b, 2 AS a) JOIN (SELECT 2 AS a, 3 AS c) USING (a)": [(2, 1, 3)],
+    "SELECT a.x AS ax, b.x AS bx, x FROM (SELECT 1 AS x) a RIGHT JOIN (SELECT 2 AS x) b USING (x)": [(None, 2, 2)],
+    "SELECT a.* FROM (SELECT 1 AS x, 2 AS y) a JOIN (SELECT 1 AS x) b USING (x)": [(1, 2)],
+    "SELECT * FROM (SELECT 1 AS x) JOIN (SELECT 1 AS x, 2 AS y) USING (x) JOIN (SELECT 1 AS x, 3 AS z) USING (x)":
+        [(1, 2, 3)],
     # joins
     "SELECT a.id, b.id AS other FROM d.people a JOIN d.people b ON a.id = b.id + 1 ORDER BY 1": [(2, 1), (3, 2)],
     "SELECT x, y FROM UNNEST([1, 2]) x LEFT JOIN UNNEST([2, 3]) y ON x = y ORDER BY 1": [(1, None), (2, 2)],
@@ -170,6 +174,12 @@ CASES = {
         [(1,), (2,)],
     "WITH people AS (SELECT 7 AS id) SELECT id FROM people": [(7,)],
     "WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < 4) SELECT SUM(i) FROM n": [(10,)],
+    # what is not computed cannot fail
+    "SELECT IF(FALSE, 1 / 0, 1), COALESCE(1, 1 / 0), CASE WHEN TRUE THEN 1 ELSE 1 / 0 END": [(1.0, 1.0, 1.0)],
+    "SELECT IF(x = 0, 0, 1 / x) FROM UNNEST([0, 4]) x ORDER BY 1": [(0.0,), (0.25,)],
+    # an alias in ORDER BY and GROUP BY hides a column
+    "SELECT -x AS x FROM UNNEST([1, 2]) x ORDER BY x": [(-2,), (-1,)],
+    "SELECT DIV(x, 2) AS x, COUNT(*) FROM UNNEST([2, 3, 4]) x GROUP BY x ORDER BY x": [(1, 2), (2, 1)],
     # limits
     "SELECT x FROM UNNEST([3, 1, 2]) x ORDER BY x LIMIT 2 OFFSET 1": [(2,), (3,)],
     # views, and tables by wildcard
@@ -303,6 +313,11 @@ def test_what_this_machine_cannot_run_is_refused(select, sql):
     error = caught.value.errors[0]
     assert error["reason"] in ("notImplemented", "invalidQuery")
     assert "the local stand-in cannot run" in error["message"]
+
+
+def test_a_random_column_is_ordered_by_what_it_shows(select):
+    found = select("SELECT RAND() AS r FROM UNNEST(GENERATE_ARRAY(1, 100)) ORDER BY r")
+    assert found == sorted(found)
 
 
 def test_pipe_syntax_is_what_sqlglot_makes_of_it(select):

@@ -309,12 +309,11 @@ def test_a_session_keeps_what_its_jobs_make(client):
     first = client.query(
         "CREATE TEMP TABLE x AS SELECT 5 AS a", job_config=QueryJobConfig(create_session=True)
     )
+    session = first.session_info.session_id
     first.result()
-    session = client.get_job(first.job_id).session_info.session_id
     same = QueryJobConfig(
         connection_properties=[bigquery.ConnectionProperty("session_id", session)]
     )
-    client.query("SET y = 1; DECLARE z INT64", job_config=QueryJobConfig())  # another's
     assert [tuple(row) for row in client.query("SELECT a FROM x", job_config=same).result()] == [
         (5,)
     ]

@@ -129,7 +129,7 @@ class QueryRoutes(JobRoutes):
         for name in ("numDmlAffectedRows",):
             if name in found:
                 body[name] = found[name]
-        if job.session_id:
+        if job.session_id and body["kind"] == "bigquery#queryResponse":
             body["sessionInfo"] = {"sessionId": job.session_id}
         if job.warnings:
             body["errors"] = [error.proto() for error in job.warnings]

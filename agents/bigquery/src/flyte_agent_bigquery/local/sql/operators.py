@@ -110,9 +110,10 @@ def divide(left: Value, right: Value, kind: Type, at: str = "") -> Value:
     if kind.kind == "BIGNUMERIC":
         raise refusal("the quotient of BIGNUMERIC values", "cast them to NUMERIC or FLOAT64", at)
     kind = NUMERIC if kind == NUMERIC else FLOAT64
-    macro = "bq_numeric_div" if kind == NUMERIC else "bq_div"
+    constant = left.constant and right.constant
+    macro = "bq_numeric_div" if kind == NUMERIC else "bq_constant_div" if constant else "bq_div"
     sql = f"{macro}({coerce(left, kind).sql}, {coerce(right, kind).sql})"
-    return Value(sql, kind, unchecked=kind == FLOAT64, constant=left.constant and right.constant)
+    return Value(sql, kind, unchecked=kind == FLOAT64 and not constant, constant=constant)
 
 
 @compiles(exp.BitwiseAnd, exp.BitwiseOr, exp.BitwiseXor)

@@ -10,6 +10,10 @@ CREATE MACRO bq_finite(x) AS
 -- Division.
 CREATE MACRO bq_div(a, b) AS
     CASE WHEN b = 0 THEN CAST(bq_fail('division by zero: ' || CAST(a AS VARCHAR) || ' / 0') AS DOUBLE) ELSE a / b END;
+-- Of constants: DuckDB computes conditions of constants when it plans, also those that no row reaches.
+CREATE MACRO bq_constant_div(a, b) AS
+    CASE WHEN b = 0 THEN CAST(bq_fail('division by zero: ' || CAST(a AS VARCHAR) || ' / 0') AS DOUBLE)
+         WHEN isinf(a / b) THEN CAST(bq_fail('Floating point error in function: double overflow') AS DOUBLE) ELSE a / b END;
 -- Rounded half away from zero to nine places. The product of two DECIMAL(38,9) has scale 18.
 CREATE MACRO bq_numeric_mul(a, b) AS CAST(a * b AS DECIMAL(38,9));
 CREATE MACRO bq_scaled(a) AS CAST(a * 1000000000 AS HUGEINT);
