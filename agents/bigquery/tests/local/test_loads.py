@@ -262,6 +262,9 @@ def test_parquet_lists_need_list_inference(rows, tmp_path, load):
     assert rows("SELECT xs FROM d.t") == [([1, 2],)]
 
 
+@pytest.mark.filterwarnings(
+    "ignore::PendingDeprecationWarning"
+)  # the SDK would rather be called by another
 def test_dataframes(client, rows, finished):
     pandas = pytest.importorskip("pandas", reason="pandas is no dependency of the agent")
     pytest.importorskip("pyarrow", reason="pyarrow is no dependency of the agent")

@@ -116,6 +116,8 @@ class QueryRoutes(JobRoutes):
         if job.error is not None:
             raise job.error
         body |= self._totals(job)
+        if job.session_id and kind == "bigquery#queryResponse":
+            body["sessionInfo"] = {"sessionId": job.session_id}
         if (result := job.result) is not None:
             body |= await self.in_thread(lambda: self._rows(result, start, limit, options))
         return Reply(200, body)
@@ -126,11 +128,8 @@ class QueryRoutes(JobRoutes):
             "totalBytesProcessed": found.get("totalBytesProcessed", "0"),
             "cacheHit": found.get("cacheHit", False),
         }
-        for name in ("numDmlAffectedRows",):
-            if name in found:
-                body[name] = found[name]
-        if job.session_id and body["kind"] == "bigquery#queryResponse":
-            body["sessionInfo"] = {"sessionId": job.session_id}
+        if "numDmlAffectedRows" in found:
+            body["numDmlAffectedRows"] = found["numDmlAffectedRows"]
         if job.warnings:
             body["errors"] = [error.proto() for error in job.warnings]
         return body
