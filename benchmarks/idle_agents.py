@@ -146,5 +146,15 @@ def _stock_agents() -> list[Any]:
     return [Idle("idle"), Plain("plain"), Stuck("stuck")]
 
 
+def main(server: str) -> None:
+    """Serve until the process is ended."""
+    if server == "ours":
+        from flyte_agent_server import loop
+
+        loop.run(serve_ours())
+    else:
+        asyncio.run({"echo": serve_echo, "stock": serve_stock}[server]())
+
+
 if __name__ == "__main__":
-    asyncio.run({"echo": serve_echo, "ours": serve_ours, "stock": serve_stock}[sys.argv[1]]())
+    main(sys.argv[1])

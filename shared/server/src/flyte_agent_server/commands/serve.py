@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import sys
 from typing import TYPE_CHECKING
@@ -32,7 +31,9 @@ def run(settings: Settings) -> None:
         from flyte_agent_server.processes import supervise
 
         sys.exit(supervise(settings))
-    asyncio.run(serve_here(assembled(settings), settings))
+    from flyte_agent_server import loop
+
+    loop.run(serve_here(assembled(settings), settings))
 
 
 def assembled(settings: Settings) -> Assembly:
