@@ -73,12 +73,14 @@ def group(name: str, path: str = ".") -> list[str]:
 def pytest(session: nox.Session, *args: str, cover: str = "") -> None:
     """Run pytest, with branch coverage of the installed package ``cover`` if one is named."""
     results = WORK / "results" / session.name
-    report = f"--junitxml={results}/{len([*results.glob('*')])}.xml"
+    report = f"--junitxml={results}/{len([*results.glob('*.xml')])}.xml"
     args = (report, "--numprocesses=2", "--dist=loadfile", *args, *session.posargs)
     if not cover:
         session.run("pytest", *args)
         return
-    module, env = name_of(cover).replace("-", "_"), {"COVERAGE_FILE": f"{session.create_tmp()}/c"}
+    results.mkdir(parents=True, exist_ok=True)
+    # Not in nox's folder for temporary files: tests would then have theirs inside this tree.
+    module, env = name_of(cover).replace("-", "_"), {"COVERAGE_FILE": f"{results}/coverage"}
     session.run("coverage", "run", f"--source={module}", "-m", "pytest", *args, env=env)
     if not session.posargs:  # a part of the tests covers a part of the code
         floor = f"--fail-under={FLOORS[cover.partition('/')[0]]}"
