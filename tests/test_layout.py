@@ -22,6 +22,11 @@ WITHOUT: dict[str, dict[str, str]] = {
         "tests/test_conformance.py": "its sensors run the kit (test_sensor_conformance.py); its "
         "jobs are held to the same rules by test_agent.py, test_jobs.py and the root tests",
     },
+    "openai-sync": {
+        "src/flyte_agent_openai_sync/meta.py": "a sync agent leaves nothing that must be found again",
+        "src/flyte_agent_openai_sync/phases.py": "its answers are terminal: errors.py decides which",
+        "tests/test_phases.py": "as phases.py",
+    },
 }
 
 FRAGMENT = re.compile(r"\+[\w.-]+\.(breaking|deprecated|added|changed|fixed|security)\.md")

@@ -1,0 +1,53 @@
+"""Outputs as Flyte's literals; files are addresses."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from flyteidl.core import literals_pb2
+
+from flyte_agent_core.outputs import OutputTypeError, to_literal
+
+if TYPE_CHECKING:
+    from flyteidl.core.types_pb2 import LiteralType
+
+    from flyte_agent_core import Attempt
+
+
+def literal_map(attempt: Attempt, values: dict[str, Any]) -> Any:
+    """
+    Return the declared outputs.
+
+    Raises:
+        OutputTypeError: A value does not fit; the message names the output.
+    """
+    from flytekit.models.literals import LiteralMap
+
+    made = literals_pb2.LiteralMap()
+    kinds = attempt.output_spec.kinds
+    for name, variable in attempt.template.interface.outputs.variables.items():
+        where = f"output {name!r}"
+        if name not in values:
+            raise OutputTypeError(f"{where} was declared, but this task has {', '.join(values)}")
+        literal = _of_files(values[name], variable.type, where)
+        made.literals[name].CopyFrom(literal or to_literal(values[name], kinds[name], where))
+    return LiteralMap.from_flyte_idl(made)
+
+
+def _of_files(value: Any, declared: LiteralType, where: str) -> literals_pb2.Literal | None:
+    if declared.WhichOneof("type") == "blob":
+        return _file(value, declared, where)
+    inner = declared.collection_type
+    if declared.WhichOneof("type") == "collection_type" and inner.WhichOneof("type") == "blob":
+        items = [_file(each, inner, where) for each in value]
+        return literals_pb2.Literal(collection=literals_pb2.LiteralCollection(literals=items))
+    return None
+
+
+def _file(value: Any, declared: LiteralType, where: str) -> literals_pb2.Literal:
+    if not isinstance(value, str) or ("://" not in value and not value.startswith("/")):
+        raise OutputTypeError(f"{where}: declared as a file, and this task makes none")
+    metadata = literals_pb2.BlobMetadata(type=declared.blob)
+    return literals_pb2.Literal(
+        scalar=literals_pb2.Scalar(blob=literals_pb2.Blob(uri=value, metadata=metadata))
+    )
