@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 from flyteidl.core import literals_pb2
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
     from flyteidl.core.types_pb2 import LiteralType
 
     from flyte_agent_core import Attempt
+    from flyte_agent_core.outputs import Kind
 
 
 def literal_map(attempt: Attempt, values: dict[str, Any]) -> Any:
@@ -30,8 +33,26 @@ def literal_map(attempt: Attempt, values: dict[str, Any]) -> Any:
         if name not in values:
             raise OutputTypeError(f"{where} was declared, but this task has {', '.join(values)}")
         literal = _of_files(values[name], variable.type, where)
-        made.literals[name].CopyFrom(literal or to_literal(values[name], kinds[name], where))
+        if literal is None:
+            literal = to_literal(_with_times(values[name], kinds[name]), kinds[name], where)
+        made.literals[name].CopyFrom(literal)
     return LiteralMap.from_flyte_idl(made)
+
+
+def _with_times(value: Any, kind: Kind) -> Any:
+    """Return ``value`` with points in time for the texts that JSON has; those inside of records stay texts."""
+    if isinstance(kind, list):
+        inner = [part[1] if kind[0] == "union" else part for part in kind[1:]]
+        if isinstance(value, list) and kind[0] == "list":
+            return [_with_times(each, inner[0]) for each in value]
+        if isinstance(value, dict) and kind[0] == "map":
+            return {key: _with_times(each, inner[0]) for key, each in value.items()}
+        is_time = kind[0] == "union" and "datetime" in inner and "str" not in inner
+        return _with_times(value, "datetime") if is_time else value
+    if kind == "datetime" and isinstance(value, str):
+        with contextlib.suppress(ValueError):  # to_literal says what is wrong
+            return dt.datetime.fromisoformat(value.replace("Z", "+00:00"))
+    return value
 
 
 def _of_files(value: Any, declared: LiteralType, where: str) -> literals_pb2.Literal | None:

@@ -88,8 +88,8 @@ class _Maker:
             return {**self.of(inner, where), **({"description": said} if said else {})}
         if hint in _SIMPLE:
             return dict(_SIMPLE[hint])
-        origin, args = typing.get_origin(hint), typing.get_args(hint)
-        if origin in _COMPOSED:
+        origin, args = typing.get_origin(hint) or hint, typing.get_args(hint)
+        if origin in (list, dict) or (args and origin in _COMPOSED):
             made: dict[str, Any] = _COMPOSED[origin](self, args, where)
             return made
         if isinstance(hint, type) and issubclass(hint, enum.Enum):

@@ -14,7 +14,7 @@ _SHORT = {"title", "headline", "subject", "name", "topic"}
 _TITLE_WORDS = 8
 _LIST_ITEMS = 3
 _MAX_DEPTH = 8
-_CHARS_NEAR = 60
+_FAR = 1_000_000
 
 
 class Filler:
@@ -100,12 +100,17 @@ class Filler:
 
     def _number(self, kind: str, schema: dict[str, Any], name: str) -> float:
         wanted = words_of(f"{name} {schema.get('description', '')}")
-        best, score = "0", -1.0
+        dates = [match.span() for match in _DATE.finditer(self._text)]
+        places = [
+            m.span() for m in re.finditer(r"[A-Za-z_]+", self._text) if wanted & words_of(m[0])
+        ]
+        best, nearest = "0", float("inf")
         for match in _NUMBER.finditer(self._text):
-            near = self._text[max(0, match.start() - _CHARS_NEAR) : match.end() + _CHARS_NEAR]
-            found = len(wanted & words_of(near))
-            if found > score:
-                best, score = match[0], found
+            in_date = any(start <= match.start() < end for start, end in dates)
+            gaps = [max(match.start() - end, start - match.end()) for start, end in places]
+            gap = min(gaps, default=_FAR) + (_FAR if in_date else 0)
+            if gap < nearest:
+                best, nearest = match[0], gap
         return _as(kind, best)
 
     def _string(self, schema: dict[str, Any], name: str) -> str:
@@ -114,7 +119,9 @@ class Filler:
             day = found[0] if found else "1970-01-01"
             return day if schema["format"] == "date" else f"{day}T00:00:00Z"
         if words_of(name) & _SHORT:
-            return " ".join(self._said[0].split()[:_TITLE_WORDS]).rstrip(".,;:")
+            title = " ".join(self._said[0].split()[:_TITLE_WORDS]).rstrip(".,;:")
+            first = _shown(self._first_record())
+            return f"{title}: {first}" if first else title
         wanted = words_of(f"{name} {schema.get('description', '')}")
         everything = sentences(self._text) or self._said
         best = max(everything, key=lambda sentence: len(wanted & words_of(sentence)))
@@ -148,3 +155,8 @@ def _look_up(record: Any, name: str) -> Any:
 def _as(kind: str, text: str) -> float:
     number = float(text.replace(",", ""))
     return int(number) if kind == "integer" else number
+
+
+def _shown(record: Any) -> str:
+    values = list(record.values())[:2] if isinstance(record, dict) else []
+    return ", ".join(f"{each:g}" if isinstance(each, float) else str(each) for each in values)

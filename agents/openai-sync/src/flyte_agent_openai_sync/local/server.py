@@ -109,6 +109,12 @@ class LocalOpenAI(TextRoutes, MediaRoutes, FakeServer):
         headers = {"x-request-id": "req_fault", **fault.headers}
         return error_reply(code, fault.message or code, status=status, headers=headers)
 
+    def error_reply(self, error: Exception) -> Reply:
+        """Answer what a route refuses, with an id as every answer has."""
+        reply = super().error_reply(error)
+        reply.headers = {"x-request-id": f"req_{self.count():08d}", **reply.headers}
+        return reply
+
     def not_found(self, request: Request) -> Reply:
         """Say that there is no such thing here."""
         return error_reply(

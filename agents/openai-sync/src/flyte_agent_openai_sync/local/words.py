@@ -11,9 +11,10 @@ _TOKEN = re.compile(r"\w{1,5}|[^\w\s]")
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[\"'(\[]?[A-Z0-9])|\n{2,}|\n(?=\s*[-*•#\d])")
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _WANTED = re.compile(
-    r"(?:at most|in|within|max(?:imum)?(?: of)?|up to|about)?\s*(\d{1,3})[- ](words?|sentences?)",
+    r"(?:at most|in|within|max(?:imum)?(?: of)?|up to|about)?\s*(\d{1,3}|one|two|three|four|five)[- ](words?|sentences?)",
     re.IGNORECASE,
 )
+_NUMBERS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5}
 _SENTENCES = 3
 
 
@@ -67,7 +68,8 @@ def summary(text: str) -> str:
     body = split_question(text)[1]
     if wanted is None:
         return " ".join(best_sentences(body, _SENTENCES))
-    number, unit = int(wanted[1]), wanted[2].lower()
+    said = wanted[1].lower()
+    number, unit = _NUMBERS.get(said) or int(said), wanted[2].lower()
     if unit.startswith("sentence"):
         return " ".join(best_sentences(body, number))
     chosen: list[str] = []
