@@ -20,7 +20,7 @@ from flyte_agent_testing.server import Reply, Request
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 
-from openai_support import attempt_of  # noqa: E402  # found through the line above
+from openai_support import attempt_of
 
 KEY = "sk-test-0123456789abcdef"
 

@@ -198,7 +198,8 @@ def test_values_are_restored_through_choices_and_mappings() -> None:
 
 @pytest.mark.parametrize(
     ("hint", "words"),
-    [(Empty, "at least one field"), (Wide, "at most 1000"), (Literal["a", 1], "all text"), (list, "list[T]"), (object, "expected")],
+    [(Empty, "at least one field"), (Wide, "at most 1000"), (Literal["a", 1], "all text"), (list, "list[T]"),
+     (object, "expected")],
 )  # fmt: skip
 def test_types_without_a_schema_are_named(hint: Any, words: str) -> None:
     with pytest.raises(InvalidConfig) as raised:

@@ -67,9 +67,9 @@ def test_answers_come_word_by_word_too(client: openai.OpenAI) -> None:
 
 
 def test_keys_are_looked_at(server: LocalOpenAI) -> None:
-    with openai.OpenAI(base_url=f"{server.url}/v1", api_key="bad-key", max_retries=0) as client:
-        with pytest.raises(openai.AuthenticationError, match="bad"):
-            client.models.list()
+    made = openai.OpenAI(base_url=f"{server.url}/v1", api_key="bad-key", max_retries=0)
+    with made as client, pytest.raises(openai.AuthenticationError, match="bad"):
+        client.models.list()
 
 
 def test_models_are_listed(client: openai.OpenAI) -> None:

@@ -11,7 +11,7 @@ _TOKEN = re.compile(r"\w{1,5}|[^\w\s]")
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[\"'(\[]?[A-Z0-9])|\n{2,}|\n(?=\s*[-*•#\d])")
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _WANTED = re.compile(
-    r"(?:at most|in|within|max(?:imum)?(?: of)?|up to|about)?\s*(\d{1,3}|one|two|three|four|five)[- ](words?|sentences?)",
+    r"(?:at most|in|within|up to|about)?\s*(\d{1,3}|one|two|three|four|five)[- ](words?|sentences?)",
     re.IGNORECASE,
 )
 _NUMBERS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5}
