@@ -7,6 +7,7 @@ in as the API describes them, so a field that the installed version does not kno
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import json
 import logging
@@ -27,8 +28,11 @@ if TYPE_CHECKING:
     from .account import Account
 
 _CONNECT_S = 5.0
-_CONNECTIONS = 1000
-"""Calls in flight are limited by the service; each needs a connection, and keeps it for the next."""
+_CALLS_EACH, _PARTS = 16, 64
+"""Calls in flight on one client of the library's, and how many of these there are at most."""
+
+_CONNECTIONS = 256
+"""Of one such client; calls in flight are limited by the service."""
 
 VERSION: str = openai.__version__
 
@@ -55,13 +59,30 @@ class Reply(NamedTuple):
         return self.headers.get("x-request-id") or self.headers.get("apim-request-id") or ""
 
 
+@dataclasses.dataclass(eq=False)
+class _Part:
+    """A client of the library's and the calls that are out on it."""
+
+    sdk: Any
+    busy: int = 0
+
+
 class OpenAIClient:
-    """One account, on one event loop."""
+    """
+    One account, on one event loop.
+
+    It is made of several clients of the library's: the connection pool below looks at every connection for every
+    request, which takes longer than the request itself once there are hundreds.
+    """
 
     def __init__(self, account: Account, entra: Callable[[], Awaitable[str]] | None = None) -> None:
         quiet()
+        self._account, self._entra = account, entra
+        self._parts = [_Part(self._opened())]
+
+    def _opened(self) -> Any:
         try:
-            self._sdk = _open(account, entra)
+            return _open(self._account, self._entra)
         except (openai.OpenAIError, OSError) as error:
             raise to_agent_error(error) from error
 
@@ -74,50 +95,61 @@ class OpenAIClient:
         try:
             yield
         finally:
-            await self._sdk.close()
+            for part in self._parts:
+                await part.sdk.close()
 
     async def chat(self, body: dict[str, Any], timeout_s: float) -> Reply:
         """Ask with Chat Completions."""
         model, messages = body.pop("model"), body.pop("messages")
-        create = self._sdk.chat.completions.with_raw_response.create
-        return await _called(
+        return await self._call(
             "chat.completions",
-            lambda: create(model=model, messages=messages, extra_body=body, timeout=timeout_s),
+            lambda sdk: sdk.chat.completions.with_raw_response.create(
+                model=model, messages=messages, extra_body=body, timeout=timeout_s
+            ),
         )
 
     async def respond(self, body: dict[str, Any], timeout_s: float) -> Reply:
         """Ask with the Responses API."""
         model, asked = body.pop("model"), body.pop("input")
-        create = self._sdk.responses.with_raw_response.create
-        return await _called(
+        return await self._call(
             "responses",
-            lambda: create(model=model, input=asked, extra_body=body, timeout=timeout_s),
+            lambda sdk: sdk.responses.with_raw_response.create(
+                model=model, input=asked, extra_body=body, timeout=timeout_s
+            ),
         )
 
     async def embed(self, body: dict[str, Any], timeout_s: float) -> Reply:
         """Turn texts into vectors."""
         model, asked = body.pop("model"), body.pop("input")
-        create = self._sdk.embeddings.with_raw_response.create
-        call = lambda: create(  # noqa: E731  # as the others
-            model=model, input=asked, encoding_format="float", extra_body=body, timeout=timeout_s
+        return await self._call(
+            "embeddings",
+            lambda sdk: sdk.embeddings.with_raw_response.create(
+                model=model,
+                input=asked,
+                encoding_format="float",
+                extra_body=body,
+                timeout=timeout_s,
+            ),
         )
-        return await _called("embeddings", call)
 
     async def moderate(self, body: dict[str, Any], timeout_s: float) -> Reply:
         """Have texts judged."""
         model, asked = body.pop("model"), body.pop("input")
-        create = self._sdk.moderations.with_raw_response.create
-        return await _called(
+        return await self._call(
             "moderations",
-            lambda: create(model=model, input=asked, extra_body=body, timeout=timeout_s),
+            lambda sdk: sdk.moderations.with_raw_response.create(
+                model=model, input=asked, extra_body=body, timeout=timeout_s
+            ),
         )
 
     async def draw(self, body: dict[str, Any], timeout_s: float) -> Reply:
         """Make images."""
         model, prompt = body.pop("model"), body.pop("prompt")
-        create = self._sdk.images.with_raw_response.generate
-        return await _called(
-            "images", lambda: create(model=model, prompt=prompt, extra_body=body, timeout=timeout_s)
+        return await self._call(
+            "images",
+            lambda sdk: sdk.images.with_raw_response.generate(
+                model=model, prompt=prompt, extra_body=body, timeout=timeout_s
+            ),
         )
 
     async def transcribe(
@@ -125,25 +157,62 @@ class OpenAIClient:
     ) -> Reply:
         """Turn speech into text."""
         model = body.pop("model")
-        create = self._sdk.audio.transcriptions.with_raw_response.create
-        return await _called(
+        return await self._call(
             "audio.transcriptions",
-            lambda: create(model=model, file=file, extra_body=body, timeout=timeout_s),
+            lambda sdk: sdk.audio.transcriptions.with_raw_response.create(
+                model=model, file=file, extra_body=body, timeout=timeout_s
+            ),
         )
 
     async def speak(self, body: dict[str, Any], timeout_s: float) -> Reply:
         """Turn text into speech."""
         model, asked, voice = body.pop("model"), body.pop("input"), body.pop("voice")
-        create = self._sdk.audio.speech.with_raw_response.create
-        call = lambda: create(  # noqa: E731  # as the others
-            model=model, input=asked, voice=voice, extra_body=body, timeout=timeout_s
+        return await self._call(
+            "audio.speech",
+            lambda sdk: sdk.audio.speech.with_raw_response.create(
+                model=model, input=asked, voice=voice, extra_body=body, timeout=timeout_s
+            ),
+            is_json=False,
         )
-        return await _called("audio.speech", call, is_json=False)
 
     async def models(self, timeout_s: float) -> Reply:
         """List the models the account may use; free of charge."""
-        listing = self._sdk.models.with_raw_response.list
-        return await _called("models", lambda: listing(timeout=timeout_s))
+        return await self._call(
+            "models", lambda sdk: sdk.models.with_raw_response.list(timeout=timeout_s)
+        )
+
+    def _least_busy(self) -> _Part:
+        part = min(self._parts, key=lambda each: each.busy)
+        if part.busy >= _CALLS_EACH and len(self._parts) < _PARTS:
+            part = _Part(self._opened())
+            self._parts.append(part)
+        return part
+
+    async def _call(
+        self, method: str, send: Callable[[Any], Awaitable[Any]], *, is_json: bool = True
+    ) -> Reply:
+        part = self._least_busy()
+        part.busy += 1
+        started_s = time.monotonic()
+        try:
+            with observe.vendor_call("openai", method) as call:
+                raw = await _sent(call, send, part.sdk)
+                headers = {name.lower(): value for name, value in raw.headers.items()}
+                content: bytes = raw.http_response.content
+                body = _json(content, method) if is_json else {}
+                return Reply(body, content, headers, time.monotonic() - started_s)
+        finally:
+            part.busy -= 1
+
+
+async def _sent(call: observe.VendorCall, send: Callable[[Any], Awaitable[Any]], sdk: Any) -> Any:
+    try:
+        raw = await send(sdk)
+    except (openai.OpenAIError, ValueError, OSError) as error:
+        call.code = str(getattr(error, "status_code", "") or type(error).__name__)
+        raise to_agent_error(error) from error
+    call.code = "200"
+    return raw
 
 
 def _open(account: Account, entra: Callable[[], Awaitable[str]] | None) -> Any:
@@ -195,23 +264,6 @@ def _trusting(path: str) -> ssl.SSLContext:
             "a file of certificates in PEM format",
             code="OPENAI.BAD_SETTING",
         ) from error
-
-
-async def _called(
-    method: str, send: Callable[[], Awaitable[Any]], *, is_json: bool = True
-) -> Reply:
-    started_s = time.monotonic()
-    with observe.vendor_call("openai", method) as call:
-        try:
-            raw = await send()
-        except (openai.OpenAIError, ValueError, OSError) as error:
-            call.code = str(getattr(error, "status_code", "") or type(error).__name__)
-            raise to_agent_error(error) from error
-        call.code = "200"
-        headers = {name.lower(): value for name, value in raw.headers.items()}
-        content: bytes = raw.http_response.content
-        body = _json(content, method) if is_json else {}
-        return Reply(body, content, headers, time.monotonic() - started_s)
 
 
 def _json(content: bytes, method: str) -> dict[str, Any]:
