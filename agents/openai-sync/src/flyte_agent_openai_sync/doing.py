@@ -25,6 +25,7 @@ from .errors import QuotaExhausted
 from .files import write
 from .kinds import KINDS
 from .line import Line
+from .links import links_of
 from .made import literal_map
 from .material import Material, gather
 from .receipt import Tally
@@ -56,6 +57,7 @@ class Job:
         call: The call it is answered in.
         tally: What it has cost so far.
         material: What the prompt is made of.
+        address: Where it was asked last.
     """
 
     agent: OpenAIAgent
@@ -64,6 +66,7 @@ class Job:
     call: Call
     tally: Tally
     material: Material = dataclasses.field(default_factory=lambda: Material({}, {}))
+    address: str = ""
 
     def prompt(self) -> str:
         """Return the text of all messages."""
@@ -76,6 +79,13 @@ class Job:
     def is_record(self, output: str) -> bool:
         """Whether an output is declared as a dataclass."""
         return self.attempt.output_spec.kinds.get(output) == "struct"
+
+    @property
+    def links(self) -> dict[str, str]:
+        """Pages about the answer."""
+        return (
+            links_of(self.address, self.tally.last.get("response_id", "")) if self.address else {}
+        )
 
     async def write(self, name: str, content: bytes) -> str:
         """Write a file beside the outputs of the attempt; return its address."""
@@ -140,7 +150,11 @@ async def _answered(job: Job) -> Resource:
         )
     info = job.tally.info()
     return Resource(
-        phase=Phase.SUCCEEDED, message=_summary(info), outputs=outputs, custom_info=info
+        phase=Phase.SUCCEEDED,
+        message=_summary(info),
+        outputs=outputs,
+        custom_info=info,
+        links=job.links,
     )
 
 
@@ -163,6 +177,7 @@ def _failed(job: Job, phase: Phase, error: AgentError) -> Resource:
         message=describe(error) + wait,
         error_code=error.code,
         custom_info=job.tally.info(),
+        links=job.links,
     )
 
 
@@ -195,6 +210,7 @@ async def _from_one_of(job: Job) -> dict[str, Any]:
 
 async def _from(job: Job, target: Target, *, is_last: bool) -> dict[str, Any]:
     account = account_of(target, job.attempt)
+    job.address = account.address
     client = await credentials.client_for(job.agent, account)
     identity = job.attempt.identity
     line = Line(

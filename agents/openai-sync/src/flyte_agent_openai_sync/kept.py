@@ -113,6 +113,7 @@ def _encoded(resource: Resource) -> dict[str, Any]:
         "code": resource.error_code,
         "outputs": None if packed is None else base64.b64encode(packed).decode("ascii"),
         "info": resource.custom_info,
+        "links": resource.links,
     }
 
 
@@ -130,7 +131,7 @@ def _decoded(text: str) -> Resource | None:
     info = {**(found["info"] or {}), "total_tokens": 0, "cost_usd": 0.0, "kept_answer": True}
     return Resource(
         phase=Phase[found["phase"]], message=found["message"], error_code=found["code"],
-        outputs=outputs, custom_info=info,
+        outputs=outputs, custom_info=info, links=found["links"],
     )  # fmt: skip
 
 
