@@ -306,3 +306,43 @@ def test_models_that_the_platform_does_not_allow_are_refused(
 
     assert refused.error_code == "OPENAI.MODEL_NOT_ALLOWED"
     assert do(custom=chat_custom(config={"model": "gpt-4o-mini"})).phase is Phase.SUCCEEDED
+
+
+def test_a_chat_without_choices_of_its_own_uses_a_required_tool(vendor: Any, do: Do) -> None:
+    custom = chat_custom(tools=[FUNCTION], tool_choice="required", answer={"optional": True})
+    do(custom=custom, outputs={"tool_calls": list[dict]})
+    assert sent(vendor)[0]["tool_choice"] == "required"
+
+
+def test_usage_reaches_the_span_of_the_call(vendor: Any, do: Do, monkeypatch: Any) -> None:
+    """OpenTelemetry is the service's choice; here something stands for it."""
+    import sys
+    import types
+
+    attributes: dict[str, Any] = {}
+    span = types.SimpleNamespace(set_attributes=attributes.update)
+    trace = types.SimpleNamespace(get_current_span=lambda: span)
+    monkeypatch.setitem(sys.modules, "opentelemetry.trace", trace)
+    do()
+    assert attributes["gen_ai.usage.input_tokens"] > 0
+    assert attributes["gen_ai.response.model"] == "gpt-4.1-mini"
+
+
+def test_an_output_the_task_does_not_have_is_told_though_it_was_paid(vendor: Any, do: Do) -> None:
+    resource = do(outputs={"reply": str})
+    assert (resource.phase, resource.error_code) == (Phase.FAILED, "AGENT.OUTPUT_TYPE")
+    assert "output 'reply' was declared" in resource.message
+    assert resource.custom_info["total_tokens"] > 0
+
+
+def test_points_in_time_arrive_as_such(vendor: Any, do: Do) -> None:
+    import datetime as dt
+
+    schema = {"type": "object", "properties": {"value": {"type": "array", "items": {"type": "string"}}},
+              "required": ["value"], "additionalProperties": False}  # fmt: skip
+    custom = chat_custom(answer={"json_schema": schema, "wrapped": True})
+    vendor.script.say(Scripted('{"value": ["2024-01-31T00:00:00Z"]}'))
+    made = answer_of(do(custom=custom, outputs={"answer": list[dt.datetime]}))
+    assert made == [dt.datetime(2024, 1, 31, tzinfo=dt.timezone.utc)]
+    vendor.script.say(Scripted('{"value": ["soon"]}'))
+    assert do(custom=custom, outputs={"answer": list[dt.datetime]}, node="n1").phase is Phase.FAILED

@@ -63,7 +63,7 @@ class TestOpenAIConformance(SyncAgentConformance):
     @pytest.fixture
     def broken_tasks(self) -> Any:
         return {
-            "temperatur": _chat({"temperatur": 1}, "Hello."),
+            "heat": _chat({"heat": 1}, "Hello."),
             "no-such-secret": _chat({"credentials": "no-such-secret"}, "Hello."),
             "gpt-0": _chat({"model": "gpt-0"}, "Hello."),
             "base_url": _chat({"base_url": "https://elsewhere.example/v1"}, "Hello."),

@@ -25,7 +25,7 @@ def told(limit: int, left: int, reset: str, what: str = "requests") -> dict[str,
     }
 
 
-TASKS = 150
+TASKS = 80
 
 
 class Counting(LocalOpenAI):
@@ -35,7 +35,7 @@ class Counting(LocalOpenAI):
         super().__init__(monotonic=clock.monotonic, **options)
 
 
-@pytest.mark.parametrize("limit", [{"requests_per_min": 75}, {"tokens_per_min": 3_000}], ids=str)
+@pytest.mark.parametrize("limit", [{"requests_per_min": 40}, {"tokens_per_min": 600}], ids=str)
 def test_many_tasks_fit_into_the_limit(
     limit: dict[str, int], clock: FakeClock, monkeypatch: Any, running: Callable[..., Any]
 ) -> None:
@@ -57,7 +57,7 @@ def test_many_tasks_fit_into_the_limit(
 
     assert refused <= 0.02 * sent, f"{refused} of {sent} were refused"
     assert Counter(phases) == {Phase.SUCCEEDED: TASKS}
-    assert clock.monotonic() < 300.0, "and the limit is used"
+    assert 30.0 < clock.monotonic() < 300.0, "and the limit is used"
 
 
 def test_projects_take_turns(clock: FakeClock, running: Callable[..., Any]) -> None:
