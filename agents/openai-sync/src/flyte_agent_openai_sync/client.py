@@ -77,12 +77,12 @@ class OpenAIClient:
 
     def __init__(self, account: Account, entra: Callable[[], Awaitable[str]] | None = None) -> None:
         quiet()
-        self._account, self._entra = account, entra
+        self._account, self._entra, self._trust = account, entra, _trust()
         self._parts = [_Part(self._opened())]
 
     def _opened(self) -> Any:
         try:
-            return _open(self._account, self._entra)
+            return _open(self._account, self._entra, self._trust)
         except (openai.OpenAIError, OSError) as error:
             raise to_agent_error(error) from error
 
@@ -215,12 +215,14 @@ async def _sent(call: observe.VendorCall, send: Callable[[Any], Awaitable[Any]],
     return raw
 
 
-def _open(account: Account, entra: Callable[[], Awaitable[str]] | None) -> Any:
+def _open(
+    account: Account, entra: Callable[[], Awaitable[str]] | None, trust: ssl.SSLContext
+) -> Any:
     common: dict[str, Any] = {
         "max_retries": 0,
         "organization": account.organization or None,
         "default_headers": dict(account.headers),
-        "http_client": _http_client(),
+        "http_client": _http_client(trust),
     }
     key = account.key.reveal() if account.key else None
     if account.provider != "azure":
@@ -236,23 +238,32 @@ def _open(account: Account, entra: Callable[[], Awaitable[str]] | None) -> Any:
     )
 
 
-def _http_client() -> Any:
-    """Return the library's own HTTP client with room for many calls; 1.x and 2.x use httpx, 3.x its successor."""
-    made = openai.DefaultAsyncHttpxClient
-    http = next(cls for cls in made.__mro__ if cls.__name__ == "AsyncClient")
-    module = importlib.import_module(http.__module__.partition(".")[0])
-    limits = module.Limits(
+def _http() -> Any:
+    """Return the HTTP library below: 1.x and 2.x use httpx, 3.x its successor."""
+    base = next(
+        cls for cls in openai.DefaultAsyncHttpxClient.__mro__ if cls.__name__ == "AsyncClient"
+    )
+    return importlib.import_module(base.__module__.partition(".")[0])
+
+
+def _http_client(trust: ssl.SSLContext) -> Any:
+    """Return the library's own HTTP client, with room for many calls."""
+    limits = _http().Limits(
         max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS, keepalive_expiry=60.0
     )
-    options: dict[str, Any] = {
-        "limits": limits,
-        "timeout": module.Timeout(600.0, connect=_CONNECT_S),
-    }
-    if authorities := settings.text("CA_FILE"):
-        options["verify"] = _trusting(authorities)
+    options: dict[str, Any] = {"limits": limits, "verify": trust}
+    options["timeout"] = _http().Timeout(600.0, connect=_CONNECT_S)
     if proxy := settings.text("PROXY"):
         options["proxy"] = proxy
-    return made(**options)
+    return openai.DefaultAsyncHttpxClient(**options)
+
+
+def _trust() -> ssl.SSLContext:
+    """Return the authorities to trust; reading them takes longer than a request."""
+    if authorities := settings.text("CA_FILE"):
+        return _trusting(authorities)
+    found: ssl.SSLContext = _http().create_ssl_context()
+    return found
 
 
 def _trusting(path: str) -> ssl.SSLContext:

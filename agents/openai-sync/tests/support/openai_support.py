@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from flyteidl.core.types_pb2 import BlobType, LiteralType
+
 from flyte_agent_core import Attempt, Resource
 from flyte_agent_testing.templates import (
     attempt_metadata,
@@ -51,13 +53,12 @@ def attempt_of(  # noqa: PLR0913  # everything a test may want to say, in one ca
 
 def kind_of(value: Any) -> Any:
     """The Flyte type of a test's value."""
+    if isinstance(value, list) and value and hasattr(value[0], "scalar"):
+        return LiteralType(collection_type=kind_of(value[0]))
     if isinstance(value, list):
         return list[kind_of(value[0]) if value else str]
-    if hasattr(value, "scalar"):  # a literal of its own
-        from flyteidl.core.types_pb2 import BlobType, LiteralType
-
-        return LiteralType(blob=BlobType())
-    return type(value)
+    # A literal of its own is a file.
+    return LiteralType(blob=BlobType()) if hasattr(value, "scalar") else type(value)
 
 
 SCHEMA = {
