@@ -12,9 +12,10 @@ from openai_support import attempt_of
 
 from flyte_agent_core import Phase, rpc
 from flyte_agent_openai_sync.agent import OpenAIAgent
+from flyte_agent_openai_sync.bucket import Bucket, seconds
 from flyte_agent_openai_sync.errors import RateLimited
 from flyte_agent_openai_sync.local import LocalOpenAI
-from flyte_agent_openai_sync.pace import Bucket, Pace, seconds
+from flyte_agent_openai_sync.pace import Pace
 from flyte_agent_testing.clock import FakeClock
 
 
