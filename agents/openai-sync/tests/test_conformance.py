@@ -9,6 +9,7 @@ from typing import Any
 
 import openai
 import pytest
+from openai.lib.azure import MutuallyExclusiveAuthError
 
 from flyte_agent_openai_sync.agent import OpenAIAgent
 from flyte_agent_openai_sync.errors import to_agent_error
@@ -30,7 +31,7 @@ class Models(ServerBackend):
 
 def library_errors() -> list[Any]:
     """Every exception class that the vendor's library has."""
-    found = [*vars(openai).values(), *vars(openai._exceptions).values()]
+    found = [*vars(openai._exceptions).values(), MutuallyExclusiveAuthError]
     return list({cls for cls in found if inspect.isclass(cls) and issubclass(cls, Exception)})
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import openai
 import pytest
+from openai.lib.azure import MutuallyExclusiveAuthError
 
 from flyte_agent_core import AgentError, ProtocolError, RetryableError, TaskError
 from flyte_agent_openai_sync.errors import (
@@ -71,7 +72,7 @@ def test_a_body_of_another_form_is_shown() -> None:
 
 
 def library_errors() -> list[type[Exception]]:
-    found = [*vars(openai).values(), *vars(openai._exceptions).values()]
+    found = [*vars(openai._exceptions).values(), MutuallyExclusiveAuthError]
     return sorted(
         {c for c in found if isinstance(c, type) and issubclass(c, Exception)},
         key=lambda c: c.__name__,
