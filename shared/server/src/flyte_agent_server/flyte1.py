@@ -75,7 +75,8 @@ class Sync:
             start = Start(template, inputs, header.output_prefix, header.task_execution_metadata)
             resource = answers.terminal(await served.do(start), served.name)
             answer = v1.ExecuteTaskSyncResponseHeader(resource=answers.deliverable(resource))
-            yield v1.ExecuteTaskSyncResponse(header=answer)
+        # After the call: the caller hangs up here, and what is open then is closed in another context.
+        yield v1.ExecuteTaskSyncResponse(header=answer)
 
 
 class Metadata:

@@ -1,0 +1,300 @@
+"""
+OpenAI's API: one method for each call. The only module that imports the vendor's library.
+
+The library retries for itself, up to ten minutes and out of our sight: that is switched off. Bodies go out and come
+in as the API describes them, so a field that the installed version does not know is not lost.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import json
+import logging
+import ssl
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import openai
+
+from flyte_agent_core import TaskError, observe
+
+from . import settings
+from .errors import MalformedReply, to_agent_error
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+
+    from .account import Account
+
+_CONNECT_S = 5.0
+_CALLS_EACH, _PARTS = 16, 64
+"""Calls in flight on one client of the library's, and how many of these there are at most."""
+
+_CONNECTIONS = 256
+"""Of one such client; calls in flight are limited by the service."""
+
+VERSION: str = openai.__version__
+
+
+class Reply(NamedTuple):
+    """
+    An answer.
+
+    Attributes:
+        body: The JSON; empty for audio.
+        content: The bytes.
+        headers: By lower-case name.
+        took_s: Seconds it took.
+    """
+
+    body: dict[str, Any]
+    content: bytes
+    headers: Mapping[str, str]
+    took_s: float
+
+    @property
+    def request_id(self) -> str:
+        """The provider's id of the request."""
+        return self.headers.get("x-request-id") or self.headers.get("apim-request-id") or ""
+
+
+@dataclasses.dataclass(eq=False)
+class _Part:
+    """A client of the library's and the calls that are out on it."""
+
+    sdk: Any
+    busy: int = 0
+
+
+class OpenAIClient:
+    """
+    One account, on one event loop.
+
+    It is made of several clients of the library's: the connection pool below looks at every connection for every
+    request, which takes longer than the request itself once there are hundreds.
+    """
+
+    def __init__(self, account: Account, entra: Callable[[], Awaitable[str]] | None = None) -> None:
+        quiet()
+        self._account, self._entra, self._trust = account, entra, _trust()
+        self._parts = [_Part(self._opened())]
+
+    def _opened(self) -> Any:
+        try:
+            return _open(self._account, self._entra, self._trust)
+        except (openai.OpenAIError, OSError) as error:
+            raise to_agent_error(error) from error
+
+    async def open_until_loop_ends(self) -> None:
+        """Have the connections closed when the event loop ends: agents are told nothing of that."""
+        self._keeper = self._keep()
+        await self._keeper.__anext__()
+
+    async def _keep(self) -> AsyncGenerator[None, None]:
+        try:
+            yield
+        finally:
+            for part in self._parts:
+                await part.sdk.close()
+
+    async def chat(self, body: dict[str, Any], timeout_s: float) -> Reply:
+        """Ask with Chat Completions."""
+        model, messages = body.pop("model"), body.pop("messages")
+        return await self._call(
+            "chat.completions",
+            lambda sdk: sdk.chat.completions.with_raw_response.create(
+                model=model, messages=messages, extra_body=body, timeout=timeout_s
+            ),
+        )
+
+    async def respond(self, body: dict[str, Any], timeout_s: float) -> Reply:
+        """Ask with the Responses API."""
+        model, asked = body.pop("model"), body.pop("input")
+        return await self._call(
+            "responses",
+            lambda sdk: sdk.responses.with_raw_response.create(
+                model=model, input=asked, extra_body=body, timeout=timeout_s
+            ),
+        )
+
+    async def embed(self, body: dict[str, Any], timeout_s: float) -> Reply:
+        """Turn texts into vectors."""
+        model, asked = body.pop("model"), body.pop("input")
+        return await self._call(
+            "embeddings",
+            lambda sdk: sdk.embeddings.with_raw_response.create(
+                model=model,
+                input=asked,
+                encoding_format="float",
+                extra_body=body,
+                timeout=timeout_s,
+            ),
+        )
+
+    async def moderate(self, body: dict[str, Any], timeout_s: float) -> Reply:
+        """Have texts judged."""
+        model, asked = body.pop("model"), body.pop("input")
+        return await self._call(
+            "moderations",
+            lambda sdk: sdk.moderations.with_raw_response.create(
+                model=model, input=asked, extra_body=body, timeout=timeout_s
+            ),
+        )
+
+    async def draw(self, body: dict[str, Any], timeout_s: float) -> Reply:
+        """Make images."""
+        model, prompt = body.pop("model"), body.pop("prompt")
+        return await self._call(
+            "images",
+            lambda sdk: sdk.images.with_raw_response.generate(
+                model=model, prompt=prompt, extra_body=body, timeout=timeout_s
+            ),
+        )
+
+    async def transcribe(
+        self, body: dict[str, Any], file: tuple[str, bytes, str], timeout_s: float
+    ) -> Reply:
+        """Turn speech into text."""
+        model = body.pop("model")
+        return await self._call(
+            "audio.transcriptions",
+            lambda sdk: sdk.audio.transcriptions.with_raw_response.create(
+                model=model, file=file, extra_body=body, timeout=timeout_s
+            ),
+        )
+
+    async def speak(self, body: dict[str, Any], timeout_s: float) -> Reply:
+        """Turn text into speech."""
+        model, asked, voice = body.pop("model"), body.pop("input"), body.pop("voice")
+        return await self._call(
+            "audio.speech",
+            lambda sdk: sdk.audio.speech.with_raw_response.create(
+                model=model, input=asked, voice=voice, extra_body=body, timeout=timeout_s
+            ),
+            is_json=False,
+        )
+
+    async def models(self, timeout_s: float) -> Reply:
+        """List the models the account may use; free of charge."""
+        return await self._call(
+            "models", lambda sdk: sdk.models.with_raw_response.list(timeout=timeout_s)
+        )
+
+    def _least_busy(self) -> _Part:
+        part = min(self._parts, key=lambda each: each.busy)
+        if part.busy >= _CALLS_EACH and len(self._parts) < _PARTS:
+            part = _Part(self._opened())
+            self._parts.append(part)
+        return part
+
+    async def _call(
+        self, method: str, send: Callable[[Any], Awaitable[Any]], *, is_json: bool = True
+    ) -> Reply:
+        part = self._least_busy()
+        part.busy += 1
+        started_s = time.monotonic()
+        try:
+            with observe.vendor_call("openai", method) as call:
+                raw = await _sent(call, send, part.sdk)
+                headers = {name.lower(): value for name, value in raw.headers.items()}
+                content: bytes = raw.http_response.content
+                body = _json(content, method) if is_json else {}
+                return Reply(body, content, headers, time.monotonic() - started_s)
+        finally:
+            part.busy -= 1
+
+
+async def _sent(call: observe.VendorCall, send: Callable[[Any], Awaitable[Any]], sdk: Any) -> Any:
+    try:
+        raw = await send(sdk)
+    except (openai.OpenAIError, ValueError, OSError) as error:
+        call.code = str(getattr(error, "status_code", "") or type(error).__name__)
+        raise to_agent_error(error) from error
+    call.code = "200"
+    return raw
+
+
+def _open(
+    account: Account, entra: Callable[[], Awaitable[str]] | None, trust: ssl.SSLContext
+) -> Any:
+    common: dict[str, Any] = {
+        "max_retries": 0,
+        "organization": account.organization or None,
+        "default_headers": dict(account.headers),
+        "http_client": _http_client(trust),
+    }
+    key = account.key.reveal() if account.key else None
+    if account.provider != "azure":
+        return openai.AsyncOpenAI(
+            api_key=key, base_url=account.address, project=account.project or None, **common
+        )
+    return openai.AsyncAzureOpenAI(
+        azure_endpoint=account.address,
+        api_version=account.api_version,
+        api_key=key,
+        azure_ad_token_provider=entra,
+        **common,
+    )
+
+
+def _http() -> Any:
+    """Return the HTTP library below: 1.x and 2.x use httpx, 3.x its successor."""
+    base = next(
+        cls for cls in openai.DefaultAsyncHttpxClient.__mro__ if cls.__name__ == "AsyncClient"
+    )
+    return importlib.import_module(base.__module__.partition(".")[0])
+
+
+def _http_client(trust: ssl.SSLContext) -> Any:
+    """Return the library's own HTTP client, with room for many calls."""
+    limits = _http().Limits(
+        max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS, keepalive_expiry=60.0
+    )
+    options: dict[str, Any] = {"limits": limits, "verify": trust}
+    options["timeout"] = _http().Timeout(600.0, connect=_CONNECT_S)
+    if proxy := settings.text("PROXY"):
+        options["proxy"] = proxy
+    return openai.DefaultAsyncHttpxClient(**options)
+
+
+def _trust() -> ssl.SSLContext:
+    """Return the authorities to trust; reading them takes longer than a request."""
+    if authorities := settings.text("CA_FILE"):
+        return _trusting(authorities)
+    found: ssl.SSLContext = _http().create_ssl_context()
+    return found
+
+
+def _trusting(path: str) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=path)
+    except (OSError, ssl.SSLError) as error:
+        raise TaskError(
+            f"{settings.PREFIX}CA_FILE of the agent service: found {path!r}, which cannot be read ({error}), expected "
+            "a file of certificates in PEM format",
+            code="OPENAI.BAD_SETTING",
+        ) from error
+
+
+def _json(content: bytes, method: str) -> dict[str, Any]:
+    try:
+        body = json.loads(content)
+    except ValueError:
+        body = None
+    if not isinstance(body, dict) or set(body) == {"error"}:
+        raise MalformedReply(
+            f"{method}: the server answered 200 with something else than an answer: {_shown(content)}"
+        )
+    return body
+
+
+def _shown(content: bytes) -> str:
+    return repr(content[:200].decode("utf-8", "replace"))
+
+
+def quiet() -> None:
+    """Keep prompts out of the log: the library writes whole requests at DEBUG, unless the platform wants them."""
+    logger = logging.getLogger("openai")
+    if settings.text("LOG_TEXT") != "1" and logger.level < logging.INFO:
+        logger.setLevel(logging.INFO)

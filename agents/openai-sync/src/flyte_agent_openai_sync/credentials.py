@@ -1,0 +1,84 @@
+"""Clients: one for each account and event loop, made once and shared; Entra ID where there is no key."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from flyte_agent_core import RetryableError, TaskError
+from flyte_agent_core.secrets import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from .account import Account
+    from .agent import OpenAIAgent
+    from .client import OpenAIClient
+
+_SCOPE = "https://cognitiveservices.azure.com/.default"
+
+
+async def client_for(agent: OpenAIAgent, account: Account) -> OpenAIClient:
+    """
+    Return the client of an account.
+
+    Raises:
+        TaskError: The account cannot be used as it is set up.
+    """
+    key = (account, id(asyncio.get_running_loop()))
+    if key in agent.desk.clients:
+        return agent.desk.clients[key]
+    # Importing the library takes longer than others may wait for the loop.
+    client = await agent.blocking(_open, agent, account)
+    found = agent.desk.with_client(key, client)
+    if found is client:
+        await client.open_until_loop_ends()
+    return found
+
+
+def _open(agent: OpenAIAgent, account: Account) -> OpenAIClient:
+    from .client import OpenAIClient
+
+    return OpenAIClient(account, None if account.key else _entra(agent))
+
+
+def _entra(agent: OpenAIAgent) -> Callable[[], Awaitable[str]]:
+    """
+    Return what gets tokens with the service's identity: environment, workload identity, managed identity.
+
+    Raises:
+        TaskError: The library is not installed.
+    """
+    try:
+        from azure.identity import DefaultAzureCredential
+    except ImportError as error:
+        raise TaskError(
+            "auth: found 'entra', which needs a library that the agent service lacks: "
+            "pip install 'flyte-agent-openai-sync[azure]'",
+            code="OPENAI.NO_AZURE",
+        ) from error
+    credential = DefaultAzureCredential()
+
+    def get() -> str:
+        return _token(credential)
+
+    async def token() -> str:
+        found: str = await agent.blocking(get)
+        return found
+
+    return token
+
+
+def _token(credential: Any) -> str:
+    from azure.core.exceptions import AzureError, ClientAuthenticationError
+
+    try:
+        return Secret(str(credential.get_token(_SCOPE).token)).reveal()
+    except ClientAuthenticationError as error:
+        raise TaskError(
+            f"Entra ID gives the service no token: {error.message}", code="OPENAI.NO_TOKEN"
+        ) from error
+    except AzureError as error:
+        raise RetryableError(
+            f"Entra ID cannot be asked: {error.message}", code="OPENAI.NO_TOKEN"
+        ) from error
