@@ -60,6 +60,7 @@ class SensorRequest(Config):
         whole_bucket: Whether a pattern without a literal beginning may list all there is.
         missing_on_403: Whether "forbidden" means "not there".
         output: What the task gives.
+        pin: Whether addresses name the version that was seen, where the bucket keeps versions.
         access: How to reach the bucket.
         events: A queue that says when to look.
         inputs: Kind of each input, by name.
@@ -90,6 +91,7 @@ class SensorRequest(Config):
     whole_bucket: bool = False
     missing_on_403: bool = False
     output: Output = "none"
+    pin: bool = True
     access: S3Config = field(default_factory=S3Config)
     events: SqsEvents | None = None
     inputs: dict[str, str] = field(default_factory=dict)

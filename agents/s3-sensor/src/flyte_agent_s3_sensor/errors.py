@@ -190,7 +190,10 @@ def to_agent_error(error: Any) -> AgentError:
         return error
     response = getattr(error, "response", None)
     if isinstance(response, dict):
-        return _of_response(response)
+        found = _of_response(response)
+        if str(getattr(error, "operation_name", "")).startswith("AssumeRole"):
+            return _of_role(found)
+        return found
     for kind in type(error).__mro__:
         if kind.__name__ in _LIBRARY:
             advice = _LIBRARY[kind.__name__]
@@ -215,6 +218,12 @@ def _of_response(response: Mapping[str, Any]) -> AgentError:
         code=code_of(f"HTTP_{named}" if named.isdigit() else named),
         retry_after_s=float(retry_after) if retry_after.isdigit() else None,
     )
+
+
+def _of_role(error: AgentError) -> AgentError:
+    """Tell a refused role from a refused object; what may pass may pass here, too."""
+    said = str(error).partition("\n")[0]
+    return type(error)(f"the role was not given: {said}\n{_ROLE}", code=f"S3.ROLE_{error.code[3:]}")
 
 
 def _of_status(status: int) -> Advice:

@@ -79,7 +79,7 @@ class Feed:
     def has_news(self, request: SensorRequest, since_s: float) -> bool:
         """Whether something happened to what a sensor waits for since its last look."""
         for (bucket, key), arrived_s in reversed(self._news.items()):
-            if arrived_s < since_s:
+            if arrived_s <= since_s:
                 return False
             if concerns(request, bucket, key):
                 return True

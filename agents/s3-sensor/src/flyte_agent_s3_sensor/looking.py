@@ -270,7 +270,9 @@ class Look:
                 "output=S3Found, or None and pass the prefix on.",
                 code="S3.TOO_MANY_KEYS",
             )
-        pinned = await self._pin_all(request, objects[:MOST_HEADS])
+        pinned: Sequence[Seen | None] = objects[:MOST_HEADS]
+        if request.pin:
+            pinned = await self._pin_all(objects[:MOST_HEADS], request)
         for listed, seen in zip(objects, pinned, strict=False):
             if seen is None or seen.etag != listed.etag:
                 return verdict._replace(
@@ -279,7 +281,7 @@ class Look:
         return verdict._replace(objects=[*(s for s in pinned if s), *objects[MOST_HEADS:]])
 
     async def _pin_all(
-        self, request: SensorRequest, objects: Sequence[Seen]
+        self, objects: Sequence[Seen], request: SensorRequest
     ) -> Sequence[Seen | None]:
         if not objects or objects[0].is_whole:
             return objects

@@ -74,10 +74,10 @@ class S3Found:
     reason: str = ""
 
 
-def object_of(bucket: str, seen: Seen) -> S3Object:
-    """Return an object for the next task, pinned to the version that was seen."""
+def object_of(bucket: str, seen: Seen, *, pin: bool = True) -> S3Object:
+    """Return an object for the next task; ``pin`` has the address name the version that was seen."""
     return S3Object(
-        uri=uri_of(bucket, seen.key, seen.version_id),
+        uri=uri_of(bucket, seen.key, seen.version_id if pin else None),
         bucket=bucket,
         key=seen.key,
         size_bytes=seen.size_bytes,

@@ -44,16 +44,17 @@ def literal_map(meta: S3SensorMeta, objects: Sequence[Seen], missing: str = "") 
 
 
 def _value(meta: S3SensorMeta, objects: Sequence[Seen], missing: str) -> Any:
-    kind, bucket = meta.request.output, meta.request.bucket
+    request = meta.request
+    kind, bucket, pin = request.output, request.bucket, request.pin
     if kind == "found":
-        listed = [object_of(bucket, seen) for seen in objects[:LISTED]]
+        listed = [object_of(bucket, seen, pin=pin) for seen in objects[:LISTED]]
         total = sum(seen.size_bytes for seen in objects)
         found = S3Found(not missing, listed, len(objects), total, missing)
         return dataclasses.asdict(found)
     is_list = kind in ("files", "objects")
     if missing:
         return [] if is_list else None
-    made = [_made(kind, object_of(bucket, seen)) for seen in objects]
+    made = [_made(kind, object_of(bucket, seen, pin=pin)) for seen in objects]
     return made if is_list else made[-1]
 
 

@@ -24,11 +24,14 @@ from .config_parts import SqsEvents, Where
 from .cost import POLL_S, usd_per_month
 from .fields import did_you_mean, invalid
 from .objects import S3Found, S3Object
+from .versions import register
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from flytekit.configuration import SerializationSettings
+
+register()
 
 OUTPUT = "found"
 """Name of a sensor's output."""
@@ -87,6 +90,8 @@ class S3Sensor(AgentTask[S3Config]):
         max_pages: Pages of a thousand keys that a look may read.
         whole_bucket: Whether what has no literal beginning may list the whole bucket.
         missing_on_403: Whether "forbidden" means "not there yet".
+        pin: Whether files are the version that was seen, where the bucket keeps versions. Whoever reads such a
+            file needs this package; ``False`` gives the plain address.
         events: A queue that says when to look.
         options: flytekit's own: ``retries``, ``timeout``, ``cache``, ``environment``…
 
@@ -127,6 +132,7 @@ class S3Sensor(AgentTask[S3Config]):
         max_pages: int = 20,
         whole_bucket: bool = False,
         missing_on_403: bool = False,
+        pin: bool = True,
         events: SqsEvents | None = None,
         **options: Any,
     ) -> None:
@@ -139,7 +145,7 @@ class S3Sensor(AgentTask[S3Config]):
             "marker": marker, "timeout_s": timeout_s, "on_timeout": on_timeout,
             "poke_interval_s": poke_interval_s, "backoff": backoff, "max_interval_s": max_interval_s,
             "patience_s": patience_s, "max_pages": max_pages, "whole_bucket": whole_bucket,
-            "missing_on_403": missing_on_403, "output": _output_kind(output, on_timeout), "access": access,
+            "missing_on_403": missing_on_403, "pin": pin, "output": _output_kind(output, on_timeout), "access": access,
             "events": None if events is None else _instance("events", events, SqsEvents),
             "inputs": {n: templates.kind_of(t) for n, t in (inputs or {}).items()},
         }  # fmt: skip

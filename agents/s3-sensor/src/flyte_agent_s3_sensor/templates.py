@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import typing
 from typing import TYPE_CHECKING, Any
 
 from .fields import did_you_mean, invalid
@@ -25,6 +26,8 @@ _TEXTS = ("str", "int", "file")
 
 def kind_of(annotation: Any) -> str:
     """Return what an input is to a template: one of the words below, or the type's own name."""
+    if typing.get_origin(annotation) is list and typing.get_args(annotation) == (str,):
+        return "list"
     found = _KINDS.get(annotation)
     if found:
         return found
@@ -37,7 +40,6 @@ _KINDS: dict[Any, str] = {
     int: "int",
     dt.date: "date",
     dt.datetime: "datetime",
-    list[str]: "list",
 }
 TEMPLATE_KINDS = ("str", "int", "date", "datetime", "list[str] (alone)", "FlyteFile")
 
