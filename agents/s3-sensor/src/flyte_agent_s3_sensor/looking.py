@@ -93,7 +93,6 @@ class Look:
         self._place: Hashable = (account, self._bucket)
         self._asked: dict[str, asyncio.Future[Any]] = {}
         self._listed: dict[str, Listing | Exception] = {}
-        self._matched: dict[tuple[str, str], Sequence[Seen]] = {}
         self.now_s = eyes.agent.clock.time()
         self.heads = self.lists = 0
 
@@ -124,6 +123,10 @@ class Look:
         Raises:
             AgentError: It could not be seen.
         """
+        # Requests come from a cache, so those of equal sensors are one.
+        return await self._once(f"\x03{id(request)}", lambda: self._judged(request))
+
+    async def _judged(self, request: SensorRequest) -> Verdict:
         if request.manifest:
             found = await self._by_manifest(request)
         elif request.is_literal:
@@ -214,16 +217,15 @@ class Look:
         if request.wildcard is None and request.regex is None:
             return listing.under(request.start)
         regex = request.regex if request.wildcard is None else wildcard_regex(request.wildcard)
-        name = (request.start, regex or "")
-        if name not in self._matched:
-            fits, candidates = matcher(name[1]), listing.under(request.start)
-            large = len(candidates) >= _IN_THREAD_FROM
-            self._matched[name] = (
-                await self._eyes.agent.blocking(_fitting, fits, candidates)
-                if large
-                else _fitting(fits, candidates)
-            )
-        return self._matched[name]
+        candidates = listing.under(request.start)
+        name = f"\x02{request.start}\x02{regex}"
+        return await self._once(name, lambda: self._matching(regex or "", candidates))
+
+    async def _matching(self, regex: str, candidates: Sequence[Seen]) -> Sequence[Seen]:
+        fits = matcher(regex)
+        if len(candidates) < _IN_THREAD_FROM:
+            return _fitting(fits, candidates)
+        return await self._eyes.agent.blocking(_fitting, fits, candidates)
 
     async def _fitting(self, request: SensorRequest, found: Sequence[Seen]) -> Sequence[Seen]:
         good = [seen for seen in found if not conditions.misfit(request, seen, self.now_s)]
