@@ -111,6 +111,7 @@ def check_regex(text: str) -> str:
     return text
 
 
+@functools.lru_cache(maxsize=50_000)
 def regex_prefix(regex: str) -> str:
     """Return the longest text that every key that matches begins with."""
     least, greatest = _compiled("regex", regex).possiblematchrange(_RANGE_BYTES)
