@@ -26,7 +26,9 @@ def metas(watches: list[dict[str, Any]]) -> list[S3SensorMeta]:
     made = []
     for n, watch in enumerate(watches):
         text = pack(SensorRequest.from_custom({"bucket": "landing", **watch}))
-        made.append(S3SensorMeta(key=f"{n:032}", created_s=1_767_225_600.0, watch=text, wait_s=86_400.0))
+        made.append(
+            S3SensorMeta(key=f"{n:032}", created_s=1_767_225_600.0, watch=text, wait_s=86_400.0)
+        )
         assert request_of(text)
     return made
 
@@ -64,7 +66,9 @@ def test_ten_thousand_sensors_on_one_prefix_are_a_few_listings(bench, sensors, w
 
 def test_many_sensors_on_keys_of_their_own_are_a_head_each_and_no_listing(bench):
     some = SENSORS // 10  # each is a request over a socket; the number is proportional
-    answers, heads, lists = round_of(bench, metas([{"keys": [f"team-{n}/done"]} for n in range(some)]))
+    answers, heads, lists = round_of(
+        bench, metas([{"keys": [f"team-{n}/done"]} for n in range(some)])
+    )
     assert {answer.phase for answer in answers} == {Phase.WAITING_FOR_RESOURCES}
     assert (heads, lists) == (some, 0)
 

@@ -71,7 +71,10 @@ class Arrival:
         await coming
         story.table(
             "What has arrived, pinned to the version that was seen (a dataclass)",
-            [{"object": o.key, "bytes": f"{o.size_bytes:,}", "version": o.version_id} for o in found.objects],
+            [
+                {"object": o.key, "bytes": f"{o.size_bytes:,}", "version": o.version_id}
+                for o in found.objects
+            ],
         )
         for seen in found.objects:
             name = seen.key.removeprefix(PREFIX).removesuffix(".csv")
