@@ -12,6 +12,7 @@ from google.api_core.exceptions import (
     BadRequest,
     Conflict,
     GoogleAPICallError,
+    MethodNotImplemented,
     NotFound,
     ServiceUnavailable,
 )
@@ -328,6 +329,24 @@ def test_deep_nesting_is_an_error_and_the_server_goes_on(client):
     with pytest.raises(BadRequest, match=r"nested too deeply|Syntax error"):
         start(client, "SELECT " + "(" * 5000 + "1" + ")" * 5000).result(job_retry=None)
     assert start(client).result().total_rows == 1
+
+
+class Broken(LocalBigQuery):
+    """A stand-in with a defect of its own."""
+
+    def admit(self, request):
+        if request.route == "jobs.get":
+            raise KeyError("kind")
+        return super().admit(request)
+
+
+def test_a_defect_of_the_stand_in_is_answered_at_once(connect):
+    """A 500 would be repeated by Google's client for ten minutes."""
+    with Broken() as broken, connect(broken) as client:
+        with pytest.raises(MethodNotImplemented, match="the local stand-in broke: KeyError"):
+            client.get_job("any")
+        assert len(broken.requests) == 1
+        assert [type(error) for error in broken.errors] == [KeyError]
 
 
 def test_unknown_paths_get_googles_envelope(server):

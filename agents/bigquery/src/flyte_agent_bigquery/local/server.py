@@ -197,8 +197,9 @@ class LocalBigQuery(AuthRoutes, UploadRoutes, QueryRoutes, TableRoutes):
         if isinstance(error, BigQueryError):
             return Reply(error.status, error.envelope())
         known = super().error_reply(error)
-        if known.status == 500:
-            return Reply(500, BigQueryError("internalError", str(error)).envelope())
+        if known.status == 500:  # a fault of ours: Google's client would repeat a 500 for minutes
+            message = f"the local stand-in broke: {type(error).__name__}: {error}"
+            return Reply(501, BigQueryError("notImplemented", message).envelope(501))
         return known
 
     def fault_reply(self, fault: Fault) -> Reply:

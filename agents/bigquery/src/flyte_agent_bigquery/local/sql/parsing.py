@@ -6,16 +6,19 @@ call by its own name, and only what :mod:`.functions` has verified is translated
 
 from __future__ import annotations
 
+import itertools
 import logging
 import re
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-import sqlglot
 from sqlglot import TokenType, exp
 from sqlglot.dialects.bigquery import BigQuery
 from sqlglot.errors import ParseError, TokenError
 
 from flyte_agent_bigquery.local.errors import BigQueryError, invalid_query, refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 # BigQuery reads these; a syntax error beside one of them is none of the user's.
 _UNREAD = re.compile(
@@ -25,6 +28,14 @@ _UNREAD = re.compile(
 Node: TypeAlias = Any
 """A node of sqlglot's tree; what its base class is called depends on the version."""
 
+_STEPS = {
+    TokenType.L_PAREN: 1,
+    TokenType.L_BRACKET: 1,
+    TokenType.R_PAREN: -1,
+    TokenType.R_BRACKET: -1,
+}
+_MAX_DEPTH = 200
+_TOO_DEEP = "Resources exceeded during query parsing: the query is nested too deeply."
 _KEPT = ("ARRAY", "CAST", "SAFE_CAST", "EXTRACT")
 
 
@@ -89,7 +100,7 @@ def statements(source: Source) -> list[Node]:
         message = 'Syntax error: Illegal input character "\\0"'
         raise invalid_query(message, f" at {source.place(zero)}")
     try:
-        parsed = sqlglot.parse(source.sql, read=StandInBigQuery)
+        parsed = _parse(source.sql)
     except ParseError as error:
         if match := _UNREAD.search(source.sql):
             raise refusal(
@@ -99,14 +110,25 @@ def statements(source: Source) -> list[Node]:
     except TokenError as error:
         raise _token_error(source, str(error)) from None
     except RecursionError:
-        raise BigQueryError(
-            "resourcesExceeded",
-            "Resources exceeded during query parsing: the query is nested too deeply.",
-        ) from None
+        raise BigQueryError("resourcesExceeded", _TOO_DEEP) from None
     found = [tree for tree in parsed if tree is not None and not isinstance(tree, exp.Semicolon)]
     if not found:
         raise invalid_query("Syntax error: Unexpected end of statement", " at [1:1]")
     return found
+
+
+def _parse(sql: str) -> list[Node | None]:
+    dialect = StandInBigQuery()
+    tokens = dialect.tokenize(sql)
+    # At the end of the stack, finalizers of whatever is collected just then would fail too.
+    if _depth(tokens) > _MAX_DEPTH:
+        raise BigQueryError("resourcesExceeded", _TOO_DEEP)
+    return dialect.parser().parse(tokens, sql)
+
+
+def _depth(tokens: Iterable[Any]) -> int:
+    steps = (_STEPS.get(token.token_type, 0) for token in tokens)
+    return max(itertools.accumulate(steps), default=0)
 
 
 def _syntax_error(source: Source, error: ParseError) -> BigQueryError:
