@@ -1,7 +1,7 @@
 """
 What many sensors cost together: ten thousand on one prefix, and ten thousand on keys of their own.
 
-``docs/explanation/s3-requests.md`` has the table of such a run.
+``docs/decisions/s3-requests.md`` has the table of such a run.
 """
 
 from __future__ import annotations

@@ -136,24 +136,12 @@ class S3Sensor(AgentTask[S3Config]):
         events: SqsEvents | None = None,
         **options: Any,
     ) -> None:
-        access = _instance("config", config, S3Config)
-        made: dict[str, Any] = {
-            "bucket": bucket, "keys": _keys(key, manifest), "prefix": prefix, "wildcard": wildcard, "regex": regex,
-            "manifest": manifest is not None, "wait_for": wait_for, "at_least": _at_least(need),
-            "min_count": min_count, "min_total_bytes": min_total_bytes, "where": _instance("where", where, Where),
-            "newer_than": _newer_than(newer_than), "changed_from": changed_from, "settled_s": settled_s,
-            "marker": marker, "timeout_s": timeout_s, "on_timeout": on_timeout,
-            "poke_interval_s": poke_interval_s, "backoff": backoff, "max_interval_s": max_interval_s,
-            "patience_s": patience_s, "max_pages": max_pages, "whole_bucket": whole_bucket,
-            "missing_on_403": missing_on_403, "pin": pin, "output": _output_kind(output, on_timeout), "access": access,
-            "events": None if events is None else _instance("events", events, SqsEvents),
-            "inputs": {n: templates.kind_of(t) for n, t in (inputs or {}).items()},
-        }  # fmt: skip
-        self.request = _request(made)
+        said = {name: value for name, value in locals().items() if name in _SAID}
+        self.request = _request(said)
         super().__init__(
             task_type=TASK_TYPE,
             name=name,
-            task_config=access,
+            task_config=self.request.access,
             interface=Interface(
                 inputs=dict(inputs or {}), outputs={} if output is None else {OUTPUT: output}
             ),
@@ -178,11 +166,40 @@ class S3Sensor(AgentTask[S3Config]):
         return usd_per_month(self.request, pages=pages, poll_s=poll_s)
 
 
-def _request(made: dict[str, Any]) -> SensorRequest:
+_SAID = (
+    "bucket", "key", "config", "inputs", "output", "prefix", "wildcard", "regex", "manifest", "wait_for", "need",
+    "min_count", "min_total_bytes", "where", "newer_than", "changed_from", "settled_s", "marker", "timeout_s",
+    "on_timeout", "poke_interval_s", "backoff", "max_interval_s", "patience_s", "max_pages", "whole_bucket",
+    "missing_on_403", "pin", "events",
+)  # fmt: skip
+"""Arguments that say what to wait for and how."""
+
+
+def _request(said: Mapping[str, Any]) -> SensorRequest:
     """Return the request, checked as the agent will check it."""
     for name in ("bucket", "prefix", "wildcard", "regex"):
-        if made[name] is not None and not isinstance(made[name], str):
-            raise invalid(name, made[name], "text")
+        if said[name] is not None and not isinstance(said[name], str):
+            raise invalid(name, said[name], "text")
+    made = {
+        **{name: value for name, value in said.items() if name not in _TRANSLATED},
+        "keys": _keys(said["key"], said["manifest"]),
+        "manifest": said["manifest"] is not None,
+        "at_least": _at_least(said["need"]),
+        "where": _instance("where", said["where"], Where),
+        "access": _instance("config", said["config"], S3Config),
+        "newer_than": _newer_than(said["newer_than"]),
+        "output": _output_kind(said["output"], said["on_timeout"]),
+        "inputs": {n: templates.kind_of(t) for n, t in (said["inputs"] or {}).items()},
+    }
+    if said["events"] is not None:
+        made["events"] = _instance("events", said["events"], SqsEvents)
+    return _checked(made)
+
+
+_TRANSLATED = ("key", "need", "config")
+
+
+def _checked(made: dict[str, Any]) -> SensorRequest:
     take_bucket(made)
     request = SensorRequest(**made)
     names = (
