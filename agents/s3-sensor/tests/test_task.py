@@ -130,7 +130,7 @@ def test_a_uri_names_the_bucket(key, bucket, keys):
         ({"key": "{inputs.at}", "inputs": {"at": dt.datetime}}, "a format"),
         ({"key": "{inputs.n:%Y}", "inputs": {"n": int}}, "a format of %Y"),
         ({"key": "{inputs.x}", "inputs": {"x": float}}, "an input of type"),
-        ({"key": "a{inputs.ks}", "inputs": {"ks": List[str]}}, "an input of type"),
+        ({"key": "a{inputs.ks}", "inputs": {"ks": List[str]}}, "a key that is the input alone"),
         ({"inputs": {"day": dt.date}}, "an input that the sensor uses"),
         ({"config": {"region": "x"}}, "a S3Config"),
         ({"where": {"min_bytes": 1}}, "a Where"),

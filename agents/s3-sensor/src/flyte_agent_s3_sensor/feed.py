@@ -38,12 +38,36 @@ _AT_ONCE = 10
 _HIDDEN_S = 120
 _WAIT_S = 1
 _EVENTS = 10_000
+_COMPARED = 1000
+"""So many events are compared with a prefix; if there are more, it is looked at."""
+
 _WATCHED_S = 600.0
 
 
 class _Held(NamedTuple):
     receipt: str
     events: list[Event]
+
+
+class _Index:
+    """Tells of many sensors at once whether an event concerns one of them."""
+
+    def __init__(self, requests: Iterable[SensorRequest]) -> None:
+        self._keys: set[tuple[str, str]] = set()
+        rest: dict[tuple[object, ...], SensorRequest] = {}
+        for request in requests:
+            if request.is_literal and not request.manifest and not _is_access_point(request.bucket):
+                self._keys.update((request.bucket, key) for key in request.keys)
+            else:  # patterns that begin alike hear of the same events
+                begins = (request.bucket, request.start, request.marker, tuple(request.keys))
+                rest[begins] = request
+        self._rest = list(rest.values())
+
+    def has(self, event: Event) -> bool:
+        """Whether somebody waits for it."""
+        if any((event.bucket, key) in self._keys for key in event.keys):
+            return True
+        return _any_concerns(self._rest, [event])
 
 
 class Feed:
@@ -62,6 +86,7 @@ class Feed:
         self._news: OrderedDict[tuple[str, str], float] = OrderedDict()
         self._seen: OrderedDict[str, None] = OrderedDict()
         self._held: list[_Held] = []
+        self._index = _Index(())
         self._drained_s = float("-inf")
         self._draining: asyncio.Future[None] | None = None
         self._warned = False
@@ -78,10 +103,13 @@ class Feed:
 
     def has_news(self, request: SensorRequest, since_s: float) -> bool:
         """Whether something happened to what a sensor waits for since its last look."""
-        for (bucket, key), arrived_s in reversed(self._news.items()):
+        if request.is_literal and not _is_access_point(request.bucket) and not request.manifest:
+            times = (self._news.get((request.bucket, key), since_s) for key in request.keys)
+            return any(arrived_s > since_s for arrived_s in times)
+        for checked, ((bucket, key), arrived_s) in enumerate(reversed(self._news.items())):
             if arrived_s <= since_s:
                 return False
-            if concerns(request, bucket, key):
+            if checked >= _COMPARED or concerns(request, bucket, key):
                 return True
         return False
 
@@ -96,13 +124,14 @@ class Feed:
 
     async def settle(self, requests: Iterable[SensorRequest]) -> None:
         """Take off the queue what these sensors, which have just looked, were told."""
-        wanted = list(requests)
+        wanted = list(requests) if self._held else []
         done = [held for held in self._held if _any_concerns(wanted, held.events)]
         if done:
             self._held = [held for held in self._held if held not in done]
             await self._safely_remove([held.receipt for held in done])
 
     async def _drain(self, now_s: float) -> None:
+        self._index = _Index(request for _, request in self._watched.values())
         foreign: list[str] = []
         over: list[str] = []
         try:
@@ -125,11 +154,12 @@ class Feed:
         except UnknownMessageError as error:
             self._warn_once(error)
             return
-        fresh = [event for event in events if self._is_fresh(event)]
+        fresh = [event for event in events if event.name not in self._seen]
         for event in fresh:
             self._remember(event, now_s)
-        requests = [request for _, request in self._watched.values()]
-        if _any_concerns(requests, fresh):
+        ours = [event for event in fresh if self._index.has(event)]
+        if ours:
+            self._note_seen(ours)
             self._held.append(_Held(message.receipt, fresh))
             del self._held[:-_EVENTS]
         elif fresh and now_s - min(event.happened_s for event in events) <= self._keep_s:
@@ -143,15 +173,11 @@ class Feed:
             said = "%s: a message is no notification of a bucket, and stays: %s"
             _log.warning(said, self._queue, error)
 
-    def _is_fresh(self, event: Event) -> bool:
-        if event.name in self._seen:
-            return False
-        requests = (request for _, request in self._watched.values())
-        if _any_concerns(requests, [event]):
+    def _note_seen(self, events: Iterable[Event]) -> None:
+        for event in events:
             self._seen[event.name] = None
-            while len(self._seen) > _EVENTS:
-                self._seen.popitem(last=False)
-        return True
+        while len(self._seen) > _EVENTS:
+            self._seen.popitem(last=False)
 
     def _remember(self, event: Event, now_s: float) -> None:
         for key in event.keys:
