@@ -69,6 +69,7 @@ class ScriptedS3(FakeServer):
         page_size: Keys of a page.
         messages: What is in the queue: receipt -> body.
         hidden: Receipts that were received and neither deleted nor given back.
+        on_listed: Called after each page, such as to change what was listed.
         roles: ARNs that were assumed, with the access key that asked.
     """
 
@@ -82,6 +83,7 @@ class ScriptedS3(FakeServer):
         self.hidden: set[str] = set()
         self.deleted: list[str] = []
         self.roles: list[tuple[str, dict[str, str]]] = []
+        self.on_listed: Callable[[], None] = lambda: None
         self._numbers = itertools.count(1)
 
     def put(self, key: str, bucket: str = "landing", **said: Any) -> Object:
@@ -134,7 +136,9 @@ class ScriptedS3(FakeServer):
             k for b, k in self.objects if b == bucket and k.startswith(prefix) and k > after
         )
         limit = min(self.page_size, int(query.get("max-keys", 1000)))
-        return Reply(200, self._page(bucket, keys[:limit], more=len(keys) > limit), XML)
+        page = self._page(bucket, keys[:limit], more=len(keys) > limit)
+        self.on_listed()
+        return Reply(200, page, XML)
 
     def _page(self, bucket: str, keys: list[str], *, more: bool) -> str:
         rows = "".join(_row(key, self.objects[bucket, key]) for key in keys)

@@ -478,3 +478,43 @@ def test_metrics_and_logs_are_what_the_sensor_sees(bench):
     logs = bench.run(lambda: bench.agent.get_logs(resource_meta=meta))
     assert "s3://landing/a exists" in str(metrics)
     assert "waiting for s3://landing/a" in str(logs)
+
+
+# -- what is seen while it changes --------------------------------------------------------------------------
+
+
+def test_too_many_objects_for_a_list_or_for_heads_are_told(bench):
+    for n in range(1001):
+        bench.vendor.put(f"in/{n:04}", version_id="v")
+    answer = bench.look({"prefix": "in/", "output": "files"})
+    assert "found 1,001 objects, expected at most 1,000 in a list" in answer.message
+    answer = bench.look({"prefix": "in/", "where": {"content_type": "text/csv"}})
+    assert "that each need a request of their own" in answer.message
+
+
+def test_a_manifest_that_is_late_or_still_changing_waits(bench):
+    bench.vendor.put("m", data=b"a", modified_s=START_S - 60)
+    bench.vendor.put("a", modified_s=START_S - 60)
+    said = bench.look({"keys": ["m"], "manifest": True, "where": {"min_age_s": 120}}).message
+    assert "the manifest: changed 60 s ago" in said
+    said = bench.look({"keys": ["m"], "manifest": True, "settled_s": 120.0}).message
+    assert "'a' changed 60 s ago, expected nothing to change for 120 s" in said
+
+
+@pytest.mark.parametrize("change", ["overwritten", "deleted"])
+def test_an_object_that_changes_during_a_look_is_not_given(bench, change):
+    bench.vendor.put("in/a", version_id="v1")
+    if change == "deleted":
+        bench.vendor.on_listed = bench.vendor.objects.clear
+    else:
+        bench.vendor.on_listed = lambda: bench.vendor.put("in/a", version_id="v2")
+    meta = bench.create({"prefix": "in/", "output": "found"})
+    assert "'in/a' changed while it was looked at" in bench.get(meta).message
+    gone = bench.create({"prefix": "in/", "where": {"content_type": "text/*"}, "output": "found"})
+    assert bench.get(gone).phase in (WAITING, DONE)
+
+
+def test_objects_that_go_during_a_look_do_not_count(bench):
+    bench.vendor.put("in/a")
+    bench.vendor.on_listed = bench.vendor.objects.clear
+    assert bench.look({"prefix": "in/", "where": {"content_type": "text/*"}}).phase is WAITING
