@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -155,6 +156,34 @@ def together(session: nox.Session) -> None:
 
 
 @nox.session(python=NEWEST, tags=[SELF], requires=["wheels"])
+def template(session: nox.Session) -> None:
+    """Make an agent of each kind with ``flyte-agent new``, alone and in a copy of this tree."""
+    tools = [arg for name in ("lint", "runner", "together", "typing") for arg in group(name)]
+    session.install(*wheels_and("flyte-agent-server[new]", *tools))
+    with tempfile.TemporaryDirectory() as made:  # not below this tree: a new agent would join it
+        session.run("python", ".ci/new_agents.py", made)
+        alone = sorted(Path(made, "alone").iterdir())
+        session.run("ruff", "check", "--no-cache", *map(str, alone))
+        session.run("ruff", "format", "--no-cache", "--check", *map(str, alone))
+        build = ["uv", "build", "--quiet", "--build-constraints", PINS, "--out-dir", f"{made}/dist"]
+        for folder in alone:
+            session.run(*build, str(folder))
+        built = [str(wheel) for wheel in Path(made, "dist").glob("*.whl")]
+        session.install(*wheels_and(*built, "flyte-agent-testing[pytest]"))
+        rules = str(alone[0] / "pyproject.toml")
+        session.run("mypy", "--config-file", rules, *(str(folder / "src") for folder in alone))
+        here = [f"--config-file={rules}", f"--rootdir={made}/alone"]
+        pytest(session, *here, *(str(folder / "tests") for folder in alone))
+        with session.chdir(f"{made}/tree"):
+            session.run("ruff", "check", "--no-cache", "agents", "noxfile.py")
+            session.run("ruff", "format", "--no-cache", "--check", "agents")
+            sources = os.pathsep.join(map(str, Path.cwd().glob("*/*/src")))
+            session.run("lint-imports", env={"PYTHONPATH": sources})
+            rules_of_the_tree = [f"tests/test_{x}.py" for x in ("layout", "conventions", "bounds")]
+            session.run("pytest", *rules_of_the_tree)
+
+
+@nox.session(python=NEWEST, tags=[SELF], requires=["wheels"])
 def docs(session: nox.Session) -> None:
     """Build the documentation, every warning an error, and run its examples; ``-- DIR``: where."""
     session.install(*wheels_and("-r", "pyproject.toml", *group("docs")))
@@ -199,15 +228,44 @@ def live(session: nox.Session, package: str) -> None:
 
 
 @nox.session(python=NEWEST, default=False, requires=["wheels"])
+def stories(session: nox.Session) -> None:
+    """Play 10,000 random stories of each kind, five minutes for each, and the kit on 50 seeds."""
+    kit = "flyte-agent-testing[property,pytest,tls]"
+    session.install(*wheels_and(kit, *group("test", "shared/testing"), *group("runner")))
+    play = ["python", "-m", "flyte_agent_testing.stories", "--stories=10000", "--within-s=300"]
+    for stage in ("STAGE", "SYNC_STAGE"):
+        example = f"flyte_agent_testing.stories.example:{stage}"
+        session.run(*play, example, "--processes=2", *session.posargs)
+    kept = "shared/testing/tests/conformance/test_reference.py"
+    session.run("pytest", kept, "-n2", "-k", "Seed", env={"KIT_SEEDS": "50"})
+
+
+@nox.session(python=NEWEST, default=False, requires=["wheels"])
+def stock(session: nox.Session) -> None:
+    """Run flytekit's own connectors through the kit, and write what they fail into the docs."""
+    kit = "flyte-agent-testing[property,pytest,tls]"
+    connectors = [*group("stock"), *group("stock-connectors")]
+    session.install(*wheels_and(kit, *connectors, *group("runner")))
+    report, page = "shared/testing/tests/stock/report.py", "docs/reference/conformance-stock.md"
+    session.run("python", report, page, "--numprocesses=2", *session.posargs)
+
+
+@nox.session(python=NEWEST, default=False, requires=["wheels"])
 def bench(session: nox.Session) -> None:
-    """Compare our service with flytekit's own service and plugin, on the same stand-in."""
+    """Compare our service with flytekit's, and with a raw gRPC server; ``-- --help`` says more."""
     agents = [name_of(package) for package in PROJECTS if package.startswith("agents/")]
-    others = {"author": agents, "stock": group("stock"), "bare": ["flytekit"]}
+    stock = nox.project.load_toml()["dependency-groups"]["stock"]
+    others = {
+        "served": [*agents, "flyte-agent-server"],
+        "author": agents,
+        "stock": stock,
+        "bare": ["flytekit", *(each for each in stock if not each.startswith("flytekitplugins"))],
+    }
     pythons = [f"--ours={session.bin}/python"]
     for name, what in others.items():
         folder = f"{session.create_tmp()}/{name}"
         session.run("uv", "venv", "--quiet", "--clear", f"--python={NEWEST}", folder)
         session.run("uv", "pip", "install", "--quiet", f"--python={folder}", *wheels_and(*what))
         pythons.append(f"--{name}={folder}/bin/python")
-    session.install(*wheels_and("-r", "pyproject.toml"))
+    session.install(*wheels_and("-r", "pyproject.toml", *group("test", "shared/server")))
     session.run("python", "benchmarks/run.py", *pythons, *session.posargs)

@@ -35,6 +35,17 @@ def memory_mib(pid: int) -> float:
     return 0.0
 
 
+def wait_until_idle(pid: int, quiet_s: float = 2.0, limit_s: float = 60.0) -> None:
+    """Return when a process has done next to nothing for a while: what it starts with is done."""
+    end_s = time.monotonic() + limit_s
+    while time.monotonic() < end_s:
+        before_s = cpu_s(pid)
+        time.sleep(quiet_s)
+        if cpu_s(pid) - before_s <= 0.02 * quiet_s:
+            return
+    raise RuntimeError(f"the process was still busy after {limit_s:.0f} s")
+
+
 @contextlib.contextmanager
 def running(
     command: list[str], env: Mapping[str, str], log: Path
@@ -59,8 +70,27 @@ def running(
             process.communicate()
 
 
+def first_line(process: subprocess.Popen[str]) -> str:
+    """
+    Return what a process says first.
+
+    Raises:
+        RuntimeError: It ended without a word.
+    """
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    if not line:
+        raise RuntimeError(f"{process.args!r} ended with code {process.wait()} and said nothing")
+    return line
+
+
 def wait_until_serving(port: int, process: subprocess.Popen[str], limit_s: float = 60.0) -> None:
-    """Return when a gRPC server listens on ``port``; raise when its process ends or time is up."""
+    """
+    Return when a gRPC server listens on ``port``.
+
+    Raises:
+        RuntimeError: Its process has ended, or time is up.
+    """
     end_s = time.monotonic() + limit_s
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
         ready = grpc.channel_ready_future(channel)

@@ -9,14 +9,19 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from collections import Counter
+from typing import Any
 
 from flyte_agent_testing.server import FakeServer, Reply, Request, route
 
 PAGE = 1000
+INSERT_MS = 300
+"""What it takes to start a job: about as long as at BigQuery, so that creates are in flight when a service ends."""
+
 TOKEN = {"access_token": "bench-token", "expires_in": 3600, "token_type": "Bearer"}
 
 
-def job(project: str, job_id: str) -> dict[str, object]:
+def job(project: str, job_id: str) -> dict[str, Any]:
     """Return a running job of ordinary size."""
     stages = [{"name": f"S{n:02d}", "status": "RUNNING", "recordsRead": "1000"} for n in range(8)]
     return {
@@ -36,23 +41,52 @@ def job(project: str, job_id: str) -> dict[str, object]:
     }
 
 
+def problem(status: int, reason: str, message: str) -> Reply:
+    """Return an error in Google's form."""
+    error = {"code": status, "message": message, "errors": [{"reason": reason, "message": message}]}
+    return Reply(status, {"error": error})
+
+
 class Vendor(FakeServer):
     """What both services call."""
 
     distance_s = 0.0
     running = 0
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.started: dict[str, dict[str, Any]] = {}
+        self.attempts: Counter[str] = Counter()
+        self.cancelled: set[str] = set()
+
     @route("GET", "/bigquery/v2/projects/{project}/jobs/{job_id}")
     async def get_job(self, request: Request, project: str, job_id: str) -> Reply:
         """https://cloud.google.com/bigquery/docs/reference/rest/v2/jobs/get."""
         await asyncio.sleep(self.distance_s)
-        return Reply(200, job(project, job_id))
+        return Reply(200, self.started.get(job_id) or job(project, job_id))
 
-    @route("POST", "/token")
-    async def token(self, request: Request) -> Reply:
-        """https://developers.google.com/identity/protocols/oauth2/service-account#httprest."""
+    @route("POST", "/bigquery/v2/projects/{project}/jobs")
+    async def insert_job(self, request: Request, project: str) -> Reply:
+        """https://cloud.google.com/bigquery/docs/reference/rest/v2/jobs/insert."""
+        sent = json.loads(request.body)
+        job_id = sent["jobReference"]["jobId"]
+        if job_id in self.started:
+            await asyncio.sleep(self.distance_s)
+            return problem(409, "duplicate", f"Already Exists: Job {project}:US.{job_id}")
+        # The job is there at once, whether or not anybody waits for the answer.
+        made = {**job(project, job_id), "configuration": sent["configuration"]}
+        self.started[job_id] = made
+        self.attempts[sent["configuration"].get("query", {}).get("query", "")] += 1
+        await asyncio.sleep(INSERT_MS / 1000)
+        return Reply(200, made)
+
+    @route("POST", "/bigquery/v2/projects/{project}/jobs/{job_id}/cancel")
+    async def cancel_job(self, request: Request, project: str, job_id: str) -> Reply:
+        """https://cloud.google.com/bigquery/docs/reference/rest/v2/jobs/cancel."""
+        self.cancelled.add(job_id)
         await asyncio.sleep(self.distance_s)
-        return Reply(200, TOKEN)
+        stopped = {**self.started.get(job_id, job(project, job_id)), "status": {"state": "DONE"}}
+        return Reply(200, {"kind": "bigquery#jobCancelResponse", "job": stopped})
 
     @route("GET", "/bigquery/v2/projects/{project}/jobs")
     async def list_jobs(self, request: Request, project: str) -> Reply:
@@ -64,6 +98,12 @@ class Vendor(FakeServer):
         last = min(first + PAGE, self.running)
         more = {"nextPageToken": str(last)} if last < self.running else {}
         return Reply(200, {"jobs": [job(project, f"job_{n}") for n in range(first, last)], **more})
+
+    @route("POST", "/token")
+    async def token(self, request: Request) -> Reply:
+        """https://developers.google.com/identity/protocols/oauth2/service-account#httprest."""
+        await asyncio.sleep(self.distance_s)
+        return Reply(200, TOKEN)
 
     @route("POST", "/sts")
     async def exchange(self, request: Request) -> Reply:
@@ -80,12 +120,14 @@ class Vendor(FakeServer):
 
     @route("GET", "/bench/stats", inline=True)
     def stats(self, request: Request) -> Reply:
-        """What was asked since the last look."""
+        """What was asked since the last look, and the jobs started: by statement, and those cancelled."""
         counts = {name: n for name, n in self.counts().items() if name != "stats"}
         found = {
             "requests": sum(counts.values()),
             "by_route": counts,
-            "connections": self.connections,
+            "connections": self.connections - 1,  # this one
+            "started": dict(self.attempts),
+            "cancelled": sorted(self.cancelled),
         }
         self.forget()
         return Reply(200, found)

@@ -16,13 +16,12 @@ AGENT_MODULES = [
 ]  # fmt: skip
 AGENT_TESTS = ["agent", "client", "config", "phases", "errors", "conformance"]
 
+# Kind of agent, by `kind` in its [tool.flyte-agent] (async if it does not say) -> modules it has no
+# use for: one that is done when it answers keeps nothing, one that only looks has no job's states.
+NOT_OF_KIND = {"async": set(), "sync": {"meta", "phases"}, "sensor": {"phases"}}
+
 # Package folder -> what it does without, and why. An entry that is no longer true fails.
-WITHOUT: dict[str, dict[str, str]] = {
-    "bigquery": {
-        "tests/test_conformance.py": "its sensors run the kit (test_sensor_conformance.py); its "
-        "jobs are held to the same rules by test_agent.py, test_jobs.py and the root tests",
-    },
-}
+WITHOUT: dict[str, dict[str, str]] = {}
 
 FRAGMENT = re.compile(r"\+[\w.-]+\.(breaking|deprecated|added|changed|fixed|security)\.md")
 
@@ -32,9 +31,10 @@ def expected_files(package: Package) -> list[str]:
     source = f"src/{package.module}"
     files = [*EVERY_PACKAGE, f"{source}/__init__.py", f"{source}/py.typed"]
     if package.is_agent:
+        unused = NOT_OF_KIND[package.about.get("kind", "async")]
         # A module that outgrew one file is a package of the same name.
-        files += [f"{source}/{module}.py" for module in AGENT_MODULES]
-        files += [f"tests/test_{module}.py" for module in AGENT_TESTS]
+        files += [f"{source}/{module}.py" for module in AGENT_MODULES if module not in unused]
+        files += [f"tests/test_{module}.py" for module in AGENT_TESTS if module not in unused]
     return files
 
 

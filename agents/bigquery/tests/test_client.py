@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import subprocess
@@ -14,7 +15,7 @@ import pytest
 from flyte_agent_bigquery.client import BigQueryClient
 from flyte_agent_bigquery.credentials import load
 from flyte_agent_bigquery.errors import DuplicateJob
-from flyte_agent_core import JobNotFound, ProtocolError, RetryableError, TaskError, rpc
+from flyte_agent_core import JobNotFound, ProtocolError, RetryableError, TaskError, observe, rpc
 from flyte_agent_core.secrets import Secret
 
 QUERY = {"query": {"query": "SELECT 1", "useLegacySql": False}}
@@ -100,6 +101,20 @@ def test_a_duplicate_says_where_the_job_is(client, ref):
         client.insert_job(ref, QUERY)
 
     assert duplicate.value.location == "US"
+
+
+def test_a_request_names_the_span_of_its_call(client, vendor, ref):
+    """A service that makes traces says which headers those are."""
+    headers = {"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}
+    observe.trace_with(lambda name, attributes: contextlib.nullcontext(), lambda: headers)
+    try:
+        client.insert_job(ref, QUERY)
+    finally:
+        observe.trace_with(None)
+    client.get_job(ref)
+
+    sent = [request.headers.get("traceparent") for request in vendor.requests]
+    assert sent == [headers["traceparent"], None]
 
 
 def test_requests_say_who_sends_them(client, vendor, ref):

@@ -11,6 +11,8 @@ from flyte_agent_bigquery.local import LocalBigQuery
 from flyte_agent_bigquery.meta import BigQueryJobMeta
 from flyte_agent_bigquery.rounds import LIST_FROM
 from flyte_agent_core import Phase
+from flyte_agent_testing.clock import FakeClock
+from flyte_agent_testing.server import FakeServer, Reply, Request, route
 from flyte_agent_testing.templates import task_template
 
 MANY = 60
@@ -104,6 +106,54 @@ def test_a_list_that_is_refused_is_no_poll_that_failed(vendor):
     assert vendor.count("jobs.get") == LIST_FROM
 
 
+def poll_in_turn(bigquery: BigQueryAgent, *waves: list[BigQueryJobMeta]):
+    async def in_turn():
+        answers = []
+        for metas in waves:
+            answers += await asyncio.gather(*(bigquery.get(resource_meta=m) for m in metas))
+        return answers
+
+    return asyncio.run(in_turn())
+
+
+def test_a_service_that_was_just_started_reads_the_list_once(vendor):
+    """It gets to know its jobs poll by poll; the pages show more than was asked for."""
+    vendor.hold_jobs("RUNNING")
+    metas = create(agent(), 4 * LIST_FROM)
+    vendor.forget()
+    waves = [metas[n::4] for n in range(4)]
+    answers = poll_in_turn(agent(), *waves)
+    assert {a.phase for a in answers} <= {Phase.RUNNING, Phase.INITIALIZING}
+    assert vendor.counts() == {"jobs.list": 1}
+
+
+def test_jobs_made_after_the_list_was_read_are_asked_for(vendor):
+    vendor.hold_jobs("RUNNING")
+    bigquery = agent()
+    metas = create(bigquery, LIST_FROM)
+
+    async def scenario():
+        await asyncio.gather(*(bigquery.get(resource_meta=meta) for meta in metas))
+        vendor.forget()
+        new = await bigquery.create(**_call(LIST_FROM))
+        return await bigquery.get(resource_meta=new)
+
+    answer = asyncio.run(scenario())
+    assert answer.phase in {Phase.RUNNING, Phase.INITIALIZING}
+    assert vendor.count("jobs.list") == 0
+    assert vendor.count("jobs.get") == 1
+
+
+def test_answers_used_once_keep_no_list(vendor):
+    vendor.hold_jobs("RUNNING")
+    bigquery = agent()
+    bigquery.poll_fresh_s = 0.0
+    metas = create(bigquery, LIST_FROM)
+    vendor.forget()
+    poll_in_turn(bigquery, metas, metas)
+    assert vendor.count("jobs.list") == 2
+
+
 def test_a_busy_account_is_not_listed_for_ever(vendor):
     """Others' jobs fill the list; after a page or two each job is asked for by itself."""
     vendor.hold_jobs("RUNNING")
@@ -123,3 +173,49 @@ def test_groups_keep_accounts_apart():
     second = BigQueryJobMeta(job_id="b", project="p", credentials="two")
     third = BigQueryJobMeta(job_id="c", project="q", credentials="one")
     assert len({bigquery.poll_group(meta) for meta in (first, second, third)}) == 3
+
+
+PAGES, PAGE = 8, 20
+
+
+class Paged(FakeServer):
+    """Many running jobs on small pages."""
+
+    @route("GET", "/bigquery/v2/projects/{project}/jobs/{job_id}", inline=True)
+    def get_job(self, request: Request, project: str, job_id: str) -> Reply:
+        return Reply(200, running(project, job_id))
+
+    @route("GET", "/bigquery/v2/projects/{project}/jobs", inline=True)
+    def list_jobs(self, request: Request, project: str) -> Reply:
+        number = int(request.query.get("pageToken", 0))
+        more = {"nextPageToken": str(number + 1)} if number + 1 < PAGES else {}
+        jobs = [running(project, f"j{n}") for n in range(number * PAGE, (number + 1) * PAGE)]
+        return Reply(200, {"jobs": jobs, **more})
+
+
+def running(project: str, job_id: str) -> dict[str, object]:
+    reference = {"projectId": project, "jobId": job_id, "location": "US"}
+    return {"jobReference": reference, "status": {"state": "RUNNING"}, "configuration": {}}
+
+
+def test_as_many_pages_as_were_worth_it_are_read_at_once(monkeypatch):
+    """Few jobs on the last pages: the list before has shown that the pages are needed soon."""
+    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "p")
+    clock = FakeClock()
+    with Paged() as vendor:
+        monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", vendor.url)
+        bigquery = BigQueryAgent(clock=clock)
+        bigquery.poll_fresh_s = 5.0
+        last = [
+            BigQueryJobMeta(job_id=f"j{n}", project="p", location="US", created_s=clock.time())
+            for n in range(PAGES * PAGE)
+        ]
+
+        async def scenario():
+            await asyncio.gather(*(bigquery.get(resource_meta=meta) for meta in last))
+            vendor.forget()
+            await clock.sleep(400)  # the jobs are forgotten, the list is old
+            await asyncio.gather(*(bigquery.get(resource_meta=m) for m in last[-LIST_FROM:]))
+
+        asyncio.run(scenario())
+        assert vendor.counts() == {"list_jobs": PAGES}

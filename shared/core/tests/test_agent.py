@@ -279,3 +279,36 @@ def test_the_readmes_example_works(call):
     meta = asyncio.run(agent.create(**call()))
     assert asyncio.run(agent.get(resource_meta=meta)).phase is Phase.INITIALIZING
     asyncio.run(agent.delete(resource_meta=meta))
+
+
+class Follower(Minimal):
+    """Streams its log."""
+
+    lines = ("a", ["b", "c"])
+
+    async def get_logs(self, resource_meta):
+        for piece in self.lines:
+            yield piece
+
+
+def test_a_log_may_be_a_stream():
+    """flytekit's own service takes an answer and no stream, so it gets the beginning."""
+
+    async def scenario():
+        agent = Follower()
+        assert [piece async for piece in agent.log_lines(JobMeta())] == [["a"], ["b", "c"]]
+        whole = await agent.get_logs(resource_meta=JobMeta())
+        assert list(whole.body.results) == ["a", "b", "c"]
+        agent.lines = ["x" * 1000] * 5000
+        some = await agent.get_logs(resource_meta=JobMeta())
+        assert 1_000_000 < some.ByteSize() < 1_100_000
+
+    asyncio.run(scenario())
+
+
+def test_a_log_that_would_block_the_loop_is_refused():
+    with pytest.raises(TypeError, match="make it `async def` with `yield`"):
+
+        class Blocks(Minimal):
+            def get_logs(self, resource_meta):
+                yield "a"

@@ -8,7 +8,7 @@ import json
 import pytest
 
 from flyte_agent_core import JobMeta
-from flyte_agent_core.meta import MetaCodec, Undecodable
+from flyte_agent_core.meta import META_LIMIT_BYTES, MetaCodec, Undecodable, digest
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -72,3 +72,19 @@ def test_decode_alone_raises():
 def test_an_origin_that_is_no_text_does_not_fail_a_poll():
     """It comes back from outside, and is for logs alone."""
     assert JobMeta.decode(b'{"v": 1, "origin": ["x"]}').origin == ""
+
+
+def test_polls_of_a_job_share_what_was_decoded():
+    codec = MetaCodec(JobMeta)
+    data = JobMeta(key="k").encode()
+    assert codec.decode(data) is codec.decode(bytes(bytearray(data)))
+    large = json.dumps({"key": "x" * META_LIMIT_BYTES}).encode()
+    assert codec.decode(large) is not codec.decode(large)  # kept ones are bounded in size too
+
+
+def test_a_job_has_one_name_however_its_metadata_came():
+    meta = JobMeta(key="k", created_s=1.0)
+    assert digest(MetaCodec(JobMeta).decode(meta.encode())) == digest(meta)
+    before = digest(meta)
+    meta.key = "other"
+    assert digest(meta) != before

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 
 from flyte_agent_core import AsyncAgent, JobMeta, JobNotFound, Phase, Resource, RetryableError, rpc
+from flyte_agent_core.sharing import GATHER_S
 
 
 class Many(AsyncAgent[JobMeta]):
@@ -219,3 +220,57 @@ def test_ended_and_forgotten_jobs_leave_nothing_behind(many, clock):
     clock.now_s += 600
     polls(many, "c2")
     assert [len(jobs) for jobs in many.runtime.sharing._known.values()] == [1]
+
+
+class Slow(Many):
+    """Answers when it is told to."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.may_answer = asyncio.Event()
+
+    async def get_many(self, resource_metas: Sequence[JobMeta]) -> list[Resource | Exception]:
+        answers = await super().get_many(resource_metas)
+        await self.may_answer.wait()
+        return answers
+
+
+def test_what_is_being_asked_is_not_asked_again(clock):
+    """A round of ten thousand jobs takes a while, and every one of them is polled meanwhile."""
+
+    async def scenario() -> list[list[str]]:
+        slow = Slow(clock=clock)
+        slow.poll_fresh_s = 5.0
+        ask = [asyncio.ensure_future(slow.get(resource_meta=JobMeta(key=k))) for k in ("a1", "a2")]
+        await until(lambda: len(slow.rounds) == 1)
+        more = [asyncio.ensure_future(slow.get(resource_meta=JobMeta(key=k))) for k in ("a1", "a3")]
+        await until(lambda: len(slow.rounds) == 2)
+        slow.may_answer.set()
+        answers = await asyncio.gather(*ask, *more)
+        assert {answer.phase for answer in answers} == {Phase.RUNNING}
+        return slow.rounds
+
+    assert asyncio.run(scenario()) == [["a1", "a2"], ["a3"]]
+
+
+def test_polls_that_come_while_a_round_is_asked_become_one_round(clock):
+    async def scenario() -> list[list[str]]:
+        slow = Slow(clock=clock)
+        slow.poll_fresh_s = 5.0
+        first = asyncio.ensure_future(slow.get(resource_meta=JobMeta(key="a1")))
+        await until(lambda: len(slow.rounds) == 1)
+        second = asyncio.ensure_future(slow.get(resource_meta=JobMeta(key="a2")))
+        await asyncio.wait({second}, timeout=3 * GATHER_S)
+        third = asyncio.ensure_future(slow.get(resource_meta=JobMeta(key="a3")))
+        await asyncio.wait({third}, timeout=GATHER_S / 10)
+        slow.may_answer.set()
+        await asyncio.gather(first, second, third)
+        return slow.rounds
+
+    assert asyncio.run(scenario()) == [["a1"], ["a2", "a3"]]
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Let others run until something is so; a hang ends in the test's own limit."""
+    while not condition():
+        await asyncio.sleep(0)

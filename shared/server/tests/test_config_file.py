@@ -90,11 +90,26 @@ def test_a_file_that_is_missing_ends_the_command(installed: Any, tmp_path: Path)
     assert re.search(r"Error: .*nowhere\.toml: cannot be read: No such file", done.stderr)
 
 
-def test_values_out_of_range_are_refused(installed: Any, file: Path) -> None:
-    file.write_text("port = 99999")
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("port = 99999", "99999 is not in the range"),
+        ("max_calls_per_agent = 0", "0 is not in the range"),
+        ("threads_per_agent = -1", "-1 is not in the range"),
+        ("max_wait_s = -0.5", "-0.5 is not in the range"),
+    ],
+)
+def test_values_out_of_range_are_refused(installed: Any, file: Path, text: str, says: str) -> None:
+    file.write_text(text)
     done = installed.run("serve", "--config", str(file))
     assert done.returncode == 2
-    assert "99999 is not in the range" in done.stderr
+    assert says in done.stderr
+
+
+def test_limits_that_contradict_each_other_are_refused(installed: Any) -> None:
+    done = installed.run("serve", "--max-calls", "10")
+    assert done.returncode == 1
+    assert "max_calls: found 10, expected at least max_calls_per_agent (1000)" in done.stderr
 
 
 def table() -> str:
@@ -116,6 +131,13 @@ def test_the_reference_lists_every_setting() -> None:
     assert {f.name for f in dataclasses.fields(Settings)} == {p.name for p in cli.serve.params}
     page = ROOT.joinpath("docs/reference/server-settings.md").read_text()
     assert table() in page, f"replace the table of that page by:\n{table()}"
+
+
+def test_the_example_of_the_reference_is_a_file_that_works(file: Path) -> None:
+    page = ROOT.joinpath("docs/reference/server-settings.md").read_text()
+    (example,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    file.write_text(example)
+    assert settings().max_calls_per_agent == 200
 
 
 def test_the_example_of_the_guide_is_a_file_that_works(file: Path) -> None:

@@ -45,12 +45,24 @@ class Stuck(Quick):
 
     def __init__(self) -> None:
         super().__init__()
-        self.vendor = threading.Event()
+        self.asked, self.vendor = threading.Event(), threading.Event()
 
     def get(self, resource_meta: JobMeta) -> Resource:  # type: ignore[override]  # plain: in a thread
         """Wait for the vendor."""
+        self.asked.set()
         self.vendor.wait()
         return Resource(phase=Phase.RUNNING)
+
+
+class Watched(Quick):
+    """Its log never ends."""
+
+    name, task_type = "Watched Agent", "watched"
+
+    async def get_logs(self, resource_meta: JobMeta) -> Any:
+        """Give a line, then nothing more."""
+        yield "a line"
+        await asyncio.Event().wait()
 
 
 def poll(task_type: str, number: int = 0) -> agent_pb2.GetTaskRequest:
@@ -194,15 +206,51 @@ def test_a_loop_that_is_busy_with_many_things_is_not_reported(
     assert not [r for r in caplog.records if r.levelno == logging.ERROR]
 
 
-def test_no_place_is_answered_resource_exhausted(serve: Any) -> None:
-    stubs, running = serve(Quick())
-    limited = running.service.catalogue.find("quick")
-    while not isinstance(limited, Limited):
-        limited = limited._inner  # a policy is in front of it
-    limited._places.most = limited._places.most_waiting = 0  # no test makes 11,000 calls
-    category = agent_pb2.TaskCategory(name="quick")
-    request = agent_pb2.DeleteTaskRequest(task_category=category, resource_meta=JobMeta().encode())
-    with pytest.raises(grpc.RpcError) as caught:
-        stubs.tasks.DeleteTask(request)
+def delete(task_type: str) -> agent_pb2.DeleteTaskRequest:
+    category = agent_pb2.TaskCategory(name=task_type)
+    return agent_pb2.DeleteTaskRequest(task_category=category, resource_meta=JobMeta().encode())
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"max_calls_per_agent": 1, "max_waiting_per_agent": 0}, "Stuck Agent answers 1 calls"),
+        ({"max_calls_per_agent": 1, "max_wait_s": 0.0}, "Stuck Agent answers 1 calls"),
+        ({"max_calls": 1, "max_calls_per_agent": 1}, "this service answers 1 calls"),
+    ],
+)
+def test_no_place_is_answered_resource_exhausted(
+    serve: Any, settings: dict[str, Any], says: str
+) -> None:
+    stuck = Stuck()
+    stubs, _ = serve(stuck, **settings)
+    first = stubs.tasks.GetTask.future(poll("stuck"), timeout=60)
+    assert stuck.asked.wait(10)
+    with pytest.raises(grpc.RpcError, match=says) as caught:
+        stubs.tasks.DeleteTask(delete("stuck"), timeout=10)
     assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-    assert "Quick Agent answers 0 calls" in caught.value.details()
+    assert "--max-calls" in caught.value.details()
+    again = stubs.tasks.GetTask(poll("stuck", 1), timeout=10)  # Flyte counts errors of polls
+    assert again.resource.phase == Phase.RUNNING
+    stuck.vendor.set()
+    assert first.result().resource.phase == Phase.RUNNING
+    stubs.tasks.DeleteTask(delete("stuck"), timeout=10)
+
+
+def test_threads_can_be_limited(serve: Any) -> None:
+    stuck = Stuck()
+    serve(stuck, threads_per_agent=3)
+    assert stuck.runtime.threads.limit == 3
+
+
+def test_logs_have_places_of_their_own(serve: Any) -> None:
+    """Who watches a log must not keep a poll waiting."""
+    stubs, _ = serve(Watched(), max_calls_per_agent=1, max_logs_per_agent=1)
+    category = agent_pb2.TaskCategory(name="watched")
+    request = agent_pb2.GetTaskLogsRequest(task_category=category, resource_meta=JobMeta().encode())
+    log = stubs.tasks.GetTaskLogs(request, timeout=60)
+    assert next(log).body.results
+    with pytest.raises(grpc.RpcError, match=r"Watched Agent \(logs\) answers 1 calls"):
+        next(stubs.tasks.GetTaskLogs(request, timeout=60))
+    assert stubs.tasks.GetTask(poll("watched"), timeout=10).resource.phase == Phase.RUNNING
+    log.cancel()

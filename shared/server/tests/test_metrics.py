@@ -19,6 +19,7 @@ from prometheus_client import CollectorRegistry
 
 from flyte_agent_core import Phase, Resource, observe, rpc
 from flyte_agent_server import logs
+from flyte_agent_server.call_figures import CallFigures, Phases
 from flyte_agent_server.meters import Meters
 from flyte_agent_server.metrics import Metrics
 
@@ -70,6 +71,9 @@ def test_the_guide_names_the_labels() -> None:
     metrics = Metrics()
     meters = [*vars(metrics).values(), *vars(metrics.meters).values()]
     known = {m._name: (m._type, list(m._labelnames)) for m in meters if hasattr(m, "_labelnames")}
+    figures = [m for m in meters if isinstance(m, (CallFigures, Phases))]
+    families = [family for each in figures for family in each.describe()]
+    known |= {family.name: (family.type, list(family._labelnames)) for family in families}
     assert told == known
 
 
@@ -156,6 +160,8 @@ def test_events_of_every_kind_are_counted() -> None:
     stop = observe.listen(meters.listener)
     observe.report(observe.Orphan("t", deleted=True))
     observe.report(observe.Orphan("t", deleted=False))
+    observe.report(observe.GivenUp("t", stopped=True))
+    observe.report(observe.GivenUp("t", stopped=False))
     observe.report(observe.Throttled("acme", 0.25))
     observe.report(observe.Throttled("acme", refused=True))
     observe.report(observe.Round("t", 40))
@@ -167,6 +173,8 @@ def test_events_of_every_kind_are_counted() -> None:
     value = registry.get_sample_value
     assert value("flyte_agent_orphans_total", {"task_type": "t", "outcome": "deleted"}) == 1
     assert value("flyte_agent_orphans_total", {"task_type": "t", "outcome": "left"}) == 1
+    assert value("flyte_agent_given_up_total", {"task_type": "t", "outcome": "stopped"}) == 1
+    assert value("flyte_agent_given_up_total", {"task_type": "t", "outcome": "left"}) == 1
     assert value("flyte_agent_vendor_wait_seconds_total", {"vendor": "acme"}) == 0.25
     assert value("flyte_agent_vendor_refusals_total", {"vendor": "acme"}) == 1
     assert value("flyte_agent_poll_round_jobs_sum", {"task_type": "t"}) == 40
@@ -192,7 +200,7 @@ def test_a_sync_answer_is_counted_too(serve: Any) -> None:
 @pytest.mark.parametrize("name", ["alerts.yaml", "dashboard.json"])
 def test_dashboards_and_alerts_ask_for_metrics_that_exist(name: str) -> None:
     """Both files are YAML, since JSON is; what they ask for is what the service tells."""
-    text = Path(__file__).parents[1].joinpath("deploy", name).read_text()
+    text = Path(__file__).parents[1].joinpath("deploy/kubernetes/monitoring", name).read_text()
     assert yaml.safe_load(text)
     asked = set(re.findall(r"flyte_(?:agent|connector)_\w+", text))
     families = Metrics().registry.collect()

@@ -18,6 +18,7 @@ from flyteidl.service import agent_pb2_grpc
 
 from flyte_agent_server import merged, processes
 from flyte_agent_server.errors import ListenError
+from flyte_agent_server.merged_page import merged_page
 
 LOCAL = ["--host", "127.0.0.1", "--port", "0", "--metrics-port", "0", "--agent", "reference"]
 
@@ -88,6 +89,45 @@ def test_processes_share_port_and_metrics_and_stop_together(service: Service) ->
     assert service.process.stderr.read().count("SIGTERM: draining") == 2
 
 
+def test_the_page_of_several_processes_shows_all_of_them(service: Service) -> None:
+    service.listed(12)
+    url = service.metrics.removesuffix("metrics")
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        text = answer.read().decode()
+    assert "2 of 2 processes answer" in text
+    assert "<td>all</td><td>Reference Agent</td>" in text
+    os.kill(children(service.process.pid)[0], signal.SIGKILL)
+    service.line(r"process \d ended by itself")
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        text = answer.read().decode()
+    assert "1 of 2 processes answer" in text
+    assert "does not answer" in text
+    service.line(r"process \d answers")
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        assert "2 of 2 processes answer" in answer.read().decode()
+
+
+def test_lines_of_several_processes_stand_together() -> None:
+    def status(calls: str) -> dict[str, Any]:
+        def rows(*cells: str) -> list[Any]:
+            return [{"cells": cells, "kind": ""}]
+
+        return {
+            "up_s": 200.0,
+            "sections": [
+                {"name": "agents", "title": "A", "head": ["a"], "rows": rows("x"), "nothing": ""},
+                {"name": "calls", "title": "C", "head": ["c"], "rows": rows(calls), "nothing": ""},
+            ],
+        }
+
+    text = merged_page({0: status("1/s"), 1: status("2/s")}, {0: 1, 1: 3, 2: 1})
+    assert text.count("<td>all</td><td>x</td>") == 1
+    assert "<td>0</td><td>1/s</td>" in text
+    assert "<td>1</td><td>2/s</td>" in text
+    assert '<tr class="warn"><td>1</td><td>answers</td><td>3 min</td><td>3</td></tr>' in text
+    assert '<tr class="bad"><td>2</td><td>does not answer</td><td></td><td>1</td></tr>' in text
+
+
 def test_a_process_that_dies_is_reported_and_started_again(service: Service) -> None:
     first = children(service.process.pid)
     assert len(first) == 2
@@ -115,8 +155,8 @@ def test_a_service_that_cannot_start_does_not_try_for_ever(installed: Any) -> No
     done = installed.run("serve", *options, "--agent", "broken")
     assert done.returncode == 1
     assert "libfoo is missing" in done.stderr
-    # The agent's own is in the log; the service has none.
-    assert done.stderr.count("Traceback") == 2
+    # The agent's own, of each process that got so far; the service has none.
+    assert done.stderr.count("Traceback") == done.stderr.count("could not be loaded and is skipped")
 
 
 def test_a_port_of_another_service_is_not_shared() -> None:

@@ -12,6 +12,8 @@ import grpc
 import pytest
 from flyteidl.admin import agent_pb2
 from flyteidl.core import tasks_pb2
+from flyteidl2.connector import connector_pb2 as v2
+from flyteidl2.connector import service_pb2_grpc
 
 from flyte_agent_core import (
     AsyncAgent,
@@ -101,12 +103,16 @@ def test_no_canary_leaves_the_service(
     loose: Any, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stubs, running = loose
+    flyte2 = service_pb2_grpc.AsyncConnectorServiceStub(stubs.channel)
     said = []
     with caplog.at_level(logging.DEBUG, "flyte_agent"):
         for sql in ("", "task", "retry", "bug"):
             template = tasks_pb2.TaskTemplate(type="loose_job", sql=tasks_pb2.Sql(statement=sql))
             create = agent_pb2.CreateTaskRequest(template=template, output_prefix=f"s3://{sql}")
             said.append(said_by(lambda c=create: stubs.tasks.CreateTask(c, timeout=10)))
+            twin = v2.CreateTaskRequest.FromString(create.SerializeToString())
+            twin.output_prefix += "/flyte2"
+            said.append(said_by(lambda t=twin: flyte2.CreateTask(t, timeout=10)))
         poll = agent_pb2.GetTaskRequest(task_type="loose_job", resource_meta=Meta().encode())
         lines = agent_pb2.GetTaskLogsRequest(task_type="loose_job", resource_meta=Meta().encode())
         end = agent_pb2.DeleteTaskRequest(task_type="loose_job", resource_meta=Meta().encode())
@@ -123,7 +129,7 @@ def test_no_canary_leaves_the_service(
         with urllib.request.urlopen(f"{url}{path}", timeout=10) as page:
             said.append(page.read().decode())
     assert [text for text in said if CANARY in text] == []
-    assert sum("***" in text for text in said) >= 7
+    assert sum("***" in text for text in said) >= 9
     written = "\n".join(
         formatter.format(record)
         for record in caplog.records
@@ -131,3 +137,25 @@ def test_no_canary_leaves_the_service(
     )
     assert "logging in with ***" in written
     assert CANARY not in written
+
+
+@pytest.mark.parametrize("protocol", ["Flyte 1", "Flyte 2"])
+@pytest.mark.parametrize(("kind", "told"), [("retry", "***"), ("bug", "ValueError")])
+def test_an_error_of_create_is_told_without_the_secret(
+    loose: Any, protocol: str, kind: str, told: str
+) -> None:
+    """The message of the status, which Flyte shows to the user, and what travels beside it."""
+    stubs, _ = loose
+    template = tasks_pb2.TaskTemplate(type="loose_job", sql=tasks_pb2.Sql(statement=kind))
+    request = agent_pb2.CreateTaskRequest(template=template, output_prefix=f"s3://{protocol}")
+    call = stubs.tasks.CreateTask
+    if protocol == "Flyte 2":
+        call = service_pb2_grpc.AsyncConnectorServiceStub(stubs.channel).CreateTask
+        request = v2.CreateTaskRequest.FromString(request.SerializeToString())
+    with pytest.raises(grpc.RpcError) as caught:
+        call(request, timeout=10)
+    error = caught.value
+    assert told in error.details()
+    assert "correlation id" in error.details()
+    beside = f"{error.details()} {error.debug_error_string()} {error.trailing_metadata()}"
+    assert CANARY not in beside

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+import re
 import socket
 import ssl
+import time
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -135,3 +138,23 @@ def test_authorities_that_cannot_be_read_are_named(authority: Authority) -> None
 def test_a_certificate_needs_its_key(serve: Any, authority: Authority) -> None:
     with pytest.raises(ConfigFileError, match="tls_key: found none"):
         serve(tls_cert=str(authority.certificate))
+
+
+def test_a_certificate_that_has_ended_is_refused(authority: Authority) -> None:
+    """Every caller would refuse it, and none could say so to us."""
+    cert, key = authority.issue("service", days=-1)
+    with pytest.raises(ConfigFileError, match=r"tls_cert: found a certificate that has ended"):
+        Certificates(str(cert), str(key))
+
+
+def test_a_certificate_that_ends_soon_is_reported(
+    serve: Any, authority: Authority, caplog: pytest.LogCaptureFixture
+) -> None:
+    cert, key = authority.issue("service", days=2)
+    _, running = serve(tls_cert=str(cert), tls_key=str(key))
+    assert re.search(r"service\.crt ends in [12]\.\d days: renew it", caplog.text)
+    url = f"http://127.0.0.1:{running.service.metrics_port}/metrics"
+    with urllib.request.urlopen(url, timeout=10) as page:
+        text = page.read().decode()
+    (line,) = re.findall(r"^flyte_agent_tls_expiry_timestamp_seconds (\S+)$", text, re.MULTILINE)
+    assert 0 < float(line) - time.time() < 3 * 86_400

@@ -22,7 +22,11 @@ from flyte_agent_server.settings import Settings
 from flyte_agent_server.tracing import Tracing, from_environment
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
-METADATA = (("traceparent", f"00-{TRACE}-{PARENT}-01"), ("authorization", "Bearer hunter2"))
+METADATA = (
+    ("traceparent", f"00-{TRACE}-{PARENT}-01"),
+    ("baggage", "customer=hunter2"),
+    ("authorization", "Bearer hunter2"),
+)
 
 
 class VendorAgent(SyncAgent):
@@ -30,12 +34,14 @@ class VendorAgent(SyncAgent):
 
     name = "Vendor Agent"
     task_type = "traced"
+    sent: dict[str, str]
 
     async def do(self, attempt: Attempt) -> Resource:
         """Call, and fail if the task says so."""
 
         def ask() -> None:
             with observe.vendor_call("acme", "jobs.get"):
+                self.sent = observe.trace_headers()
                 if attempt.custom.get("fails"):
                     raise KeyError("hunter2")
 
@@ -48,12 +54,14 @@ def exporter() -> InMemorySpanExporter:
     return InMemorySpanExporter()
 
 
-def spans(exporter: InMemorySpanExporter, **custom: Any) -> dict[str, Any]:
+def spans(
+    exporter: InMemorySpanExporter, agent: VendorAgent | None = None, **custom: Any
+) -> dict[str, Any]:
     """Serve, send one task with a trace's parent, and return the spans by name."""
     provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     settings = Settings(host="127.0.0.1", port=0, metrics_port=None, grace_s=5.0)
-    asyncio.run(_send(Catalogue([VendorAgent()]), settings, Tracing(provider), custom))
+    asyncio.run(_send(Catalogue([agent or VendorAgent()]), settings, Tracing(provider), custom))
     return {span.name: span for span in exporter.get_finished_spans()}
 
 
@@ -83,6 +91,13 @@ def test_one_trace_from_flyte_to_the_vendor(exporter: InMemorySpanExporter) -> N
     assert vendor.parent.span_id == work.context.span_id
     assert (call.kind, vendor.kind) == (SpanKind.SERVER, SpanKind.CLIENT)
     assert call.attributes["flyte_agent.task_type"] == "traced"
+
+
+def test_the_vendor_is_told_the_span_of_its_call(exporter: InMemorySpanExporter) -> None:
+    agent = VendorAgent()
+    vendor = spans(exporter, agent)["acme jobs.get"]
+    assert agent.sent == {"traceparent": f"00-{TRACE}-{vendor.context.span_id:016x}-01"}
+    assert observe.trace_headers() == {}
 
 
 def test_a_vendor_that_fails_shows_and_tells_no_text(exporter: InMemorySpanExporter) -> None:

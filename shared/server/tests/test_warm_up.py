@@ -5,8 +5,14 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from flyteidl.admin.agent_pb2 import TaskExecutionMetadata
+from flyteidl.core.literals_pb2 import LiteralMap
+from flyteidl.core.tasks_pb2 import TaskTemplate
 
-from flyte_agent_core import Attempt, Phase, Resource, SyncAgent
+from flyte_agent_core import Attempt, Phase, Resource, SyncAgent, rpc
+from flyte_agent_server.catalogue import Catalogue
+from flyte_agent_server.errors import BusyError
+from flyte_agent_server.served import Start
 from flyte_agent_server.warm_up import warm_up
 
 
@@ -14,7 +20,7 @@ class Ready(SyncAgent):
     """Notes that it was asked to get ready."""
 
     name, task_type = "Ready Agent", "ready"
-    broken = False
+    broken, ready = False, None
 
     def __init__(self) -> None:
         super().__init__()
@@ -23,6 +29,8 @@ class Ready(SyncAgent):
     async def warm_up(self) -> None:
         """Get ready, or fail to."""
         self.asked.set()
+        if self.ready:
+            await self.ready.wait()
         if self.broken:
             raise ImportError("no such SDK")
 
@@ -34,6 +42,7 @@ class Ready(SyncAgent):
 class Broken(Ready):
     """Cannot get ready."""
 
+    name, task_type = "Broken Agent", "broken"
     broken = True
 
 
@@ -42,9 +51,49 @@ def test_every_agent_is_asked_and_a_broken_one_is_only_logged(
 ) -> None:
     async def scenario() -> None:
         broken, ready = Broken(), Ready()
-        with warm_up([broken, ready, object()]):
-            await asyncio.wait_for(ready.asked.wait(), 5)
+        done = asyncio.Event()
+        with warm_up(Catalogue([broken, ready]), then=done.set):
+            await asyncio.wait_for(done.wait(), 5)
+        assert ready.asked.is_set()
         assert broken.asked.is_set()
 
     asyncio.run(scenario())
-    assert "Ready Agent: could not get ready beforehand" in caplog.text
+    assert "Broken Agent: could not get ready beforehand" in caplog.text
+
+
+START = Start(TaskTemplate(type="ready"), LiteralMap(), "s3://bucket/x", TaskExecutionMetadata())
+
+
+def test_calls_wait_until_their_agent_is_ready() -> None:
+    """What they need is being imported; a call would wait for that on the event loop."""
+
+    async def scenario() -> None:
+        slow, quick = Ready(), Broken()
+        slow.ready = asyncio.Event()
+        catalogue = Catalogue([quick, slow])
+        with warm_up(catalogue):
+            await slow.asked.wait()
+            with pytest.raises(BusyError, match="getting ready"), rpc.serving(0.01):
+                await catalogue.find("ready").do(START)
+            waiting = asyncio.ensure_future(catalogue.find("ready").do(START))
+            answer = await catalogue.find("broken").do(START)
+            assert answer.phase == Phase.SUCCEEDED
+            assert not waiting.done()
+            slow.ready.set()
+            assert (await waiting).phase == Phase.SUCCEEDED
+
+    asyncio.run(scenario())
+
+
+def test_a_service_that_stops_early_lets_calls_go_on() -> None:
+    async def scenario() -> None:
+        slow = Ready()
+        slow.ready = asyncio.Event()
+        catalogue = Catalogue([slow])
+        with warm_up(catalogue):
+            await slow.asked.wait()
+            waiting = asyncio.ensure_future(catalogue.find("ready").do(START))
+            await asyncio.sleep(0)
+        assert (await waiting).phase == Phase.SUCCEEDED
+
+    asyncio.run(scenario())

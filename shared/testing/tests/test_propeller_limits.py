@@ -100,8 +100,8 @@ def test_the_same_seed_gives_the_same_transcript(kit):
 
 
 def test_thousands_of_tasks_share_the_rate_of_polls(kit):
-    """3,000 running tasks at ten polls per second: each is seen about every five minutes."""
-    count = 3000
+    """2,000 running tasks at ten polls per second: each is seen about every three minutes."""
+    count = 2000
     phases = ("RUNNING", "RUNNING", "SUCCEEDED")
     agent = kit.ScriptedAgent(gets=tuple(map(kit.resource, phases)))
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import http.client
 import json
+import ssl
 import threading
 import time
+import urllib.error
+import urllib.request
 from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
 
 import pytest
 
 from flyte_agent_testing.server import FakeServer, Reply, ReplyError, Request, route
+from flyte_agent_testing.tls import make_certificate
 
 
 class Letters(FakeServer):
@@ -298,3 +302,21 @@ def test_a_server_starts_again_where_it_was():
     with server:
         assert server.url == url
         assert ask(server, "/letters/a")[0] == 200
+
+
+def test_https(tmp_path):
+    tls = make_certificate(tmp_path)
+
+    def status(server, **trust):
+        context = ssl.create_default_context(**trust)
+        with urllib.request.urlopen(f"{server.url}/letters/a", timeout=10, context=context) as got:
+            return got.status
+
+    with Letters(tls=tls) as server:
+        assert server.url.startswith("https://127.0.0.1:")
+        assert status(server, cafile=str(tls.authority)) == 200
+        server.faults.add("*", drop_connection=True)
+        with pytest.raises(OSError, match=r"EOF|closed|reset"):
+            status(server, cafile=str(tls.authority))
+        with pytest.raises(urllib.error.URLError, match="certificate verify failed"):
+            status(server)

@@ -457,8 +457,13 @@ def test_a_bug_of_the_test_is_not_taken_for_a_story():
 
 @pytest.mark.parametrize("processes", ["1", "2"])
 def test_stories_from_the_command_line(capsys, processes):
-    assert main(["--stories", "260", "--processes", processes, "--seed", "3"]) == 0
-    assert "260 stories, no invariant broken" in capsys.readouterr().out
+    assert main(["--stories", "60", "--processes", processes, "--seed", "3"]) == 0
+    assert "60 stories, no invariant broken" in capsys.readouterr().out
+
+
+def test_stories_that_take_too_long(capsys):
+    assert main(["--stories", "3", "--processes", "1", "--seed", "3", "--within-s", "0"]) == 1
+    assert "expected at most 0 s" in capsys.readouterr().out
 
 
 def test_a_story_that_fails_is_told_on_the_command_line(tmp_path, capsys):

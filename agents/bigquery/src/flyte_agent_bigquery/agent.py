@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from flyte_agent_core import Attempt, Resource
     from flyte_agent_core.health import Finding
 
+    from .rounds import Listings
     from .sensor_polling import Sensors
 
 
@@ -53,6 +54,13 @@ class BigQueryAgent(AsyncAgent[BigQueryJobMeta | SensorMeta]):
 
         return Sensors(self)
 
+    @functools.cached_property
+    def listings(self) -> Listings:
+        """What lists of jobs have shown in the last seconds."""
+        from .rounds import Listings
+
+        return Listings()
+
     async def create(self, attempt: Attempt) -> BigQueryJobMeta | SensorMeta:
         """Start the attempt's job, or adopt the one that an earlier call started; a sensor starts none."""
         from . import patience, sensor_starting, starting
@@ -83,7 +91,7 @@ class BigQueryAgent(AsyncAgent[BigQueryJobMeta | SensorMeta]):
         if sensors:  # and nothing else: see poll_group
             return await self.sensors.poll_all(sensors)
         jobs = [meta for meta in resource_metas if isinstance(meta, BigQueryJobMeta)]
-        return await rounds.poll_all(self, jobs)
+        return await rounds.poll_all(self, jobs, self.listings)
 
     def poll_group(self, resource_meta: BigQueryJobMeta | SensorMeta) -> Hashable:
         """Return what one call can tell of: an account's jobs in a project, or the sensors that wait for one table."""

@@ -292,6 +292,7 @@ class BigQueryClient:
             query_params=query,
             data=body,
             content_type="application/json" if body else None,
+            headers=observe.trace_headers(),
             timeout=(min(_CONNECT_S, left_s), min(_CALL_S, left_s)),
         )
 

@@ -9,57 +9,26 @@ class is made, so it holds in our service, in flytekit's and in a local run.
 
 from __future__ import annotations
 
-import functools
-import inspect
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
-
-from flyteidl.admin.agent_pb2 import (
-    GetTaskLogsResponse,
-    GetTaskLogsResponseBody,
-    GetTaskMetricsResponse,
-)
-from flyteidl.core.metrics_pb2 import ExecutionMetricResult
 
 from ._flyte import AsyncConnectorBase, SyncConnectorBase
 from .attempt import Attempt
 from .clock import Clock, SystemClock
+from .guard import guarded_create, guarded_delete, guarded_do, guarded_get
 from .meta import JobMeta, MetaCodec
-from .polls import Memories
-from .pool import Pool
-from .resource import to_struct
-from .sharing import Sharing
-from .threads import Threads
+from .methods import as_metrics, coroutine, stream_logs
+from .runtime import Runtime
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping, Sequence
 
-    from .flights import Flights
     from .health import Finding
+    from .logs import Lines
     from .resource import Resource
 
 T = TypeVar("T")
 M = TypeVar("M", bound=JobMeta)
-
-
-class Runtime:
-    """What the instances of one agent share: threads, clients, polls seen, creates in flight."""
-
-    def __init__(self, max_threads: int) -> None:
-        self.threads = Threads(max_threads)
-        self.clients = Pool()
-        self.polls = Memories()
-        self.sharing = Sharing()
-        self._creates: Flights | None = None
-
-    def creates(self, agent: AsyncAgent[Any]) -> Flights:
-        """Return the creates in flight."""
-        if self._creates is None:
-            from . import guard
-            from .flights import Flights
-
-            self._creates = Flights(functools.partial(guard.orphaned, agent))
-        return self._creates
 
 
 class _Shared:
@@ -125,7 +94,8 @@ class AsyncAgent(_Shared, AsyncConnectorBase, Generic[M]):
         aliases: Further task types served, such as the one of flytekit's own plugin.
         stock_module: Where that plugin lives; if it is installed, it keeps its types.
         max_threads: Blocking vendor calls at once.
-        poll_patience_s: For how long every poll may fail before the task does.
+        poll_patience_s: For how long every poll may fail before the task does; its job is then
+            stopped.
         poll_fresh_s: For how long an answer of ``get_many`` serves further polls. A service sets it;
             a local run wants to see each change.
         not_found_grace_s: For how long the vendor may not know a job that was created.
@@ -139,6 +109,7 @@ class AsyncAgent(_Shared, AsyncConnectorBase, Generic[M]):
     poll_patience_s: ClassVar[float] = 900.0
     not_found_grace_s: ClassVar[float] = 60.0
     poll_fresh_s: float = 0.0
+    _raw_logs: ClassVar[Callable[..., Any]]
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Put the guard around what the class defines."""
@@ -146,7 +117,9 @@ class AsyncAgent(_Shared, AsyncConnectorBase, Generic[M]):
         cls.shares_polls = cls.get_many is not AsyncAgent.get_many
         for name, guarded in _GUARDED_ASYNC.items():
             if name in cls.__dict__:
-                setattr(cls, name, guarded(_coroutine(cls.__dict__[name])))
+                setattr(cls, name, guarded(coroutine(cls.__dict__[name])))
+        if "get_logs" in cls.__dict__:
+            stream_logs(cls)
 
     def __init__(
         self, task_type: str = "", *, runtime: Runtime | None = None, clock: Clock | None = None
@@ -215,8 +188,19 @@ class AsyncAgent(_Shared, AsyncConnectorBase, Generic[M]):
         return {}
 
     async def get_logs(self, resource_meta: M) -> list[str]:
-        """Return the job's log, a line each."""
+        """
+        Return the job's log, a line each.
+
+        May also be an async generator of lines or of lists of lines: they go to the caller as they
+        come, and the generator is closed when the caller goes or has as many as it asked for.
+        """
         return []
+
+    def log_lines(self, resource_meta: M) -> Lines:
+        """Yield the job's log as it comes, however the agent gives it; what a service reads."""
+        from . import logs
+
+        return logs.pieces(self, self._raw_logs, resource_meta)
 
 
 class SyncAgent(_Shared, SyncConnectorBase):
@@ -230,7 +214,7 @@ class SyncAgent(_Shared, SyncConnectorBase):
         """Put the guard around what the class defines."""
         super().__init_subclass__(**kwargs)
         if "do" in cls.__dict__:
-            cls.do = _guarded_do(_coroutine(cls.__dict__["do"]))  # type: ignore[method-assign]  # that is the point
+            cls.do = guarded_do(coroutine(cls.__dict__["do"]))  # type: ignore[method-assign]  # that is the point
 
     def __init__(
         self, task_type: str = "", *, runtime: Runtime | None = None, clock: Clock | None = None
@@ -252,108 +236,13 @@ class SyncAgent(_Shared, SyncConnectorBase):
         raise NotImplementedError
 
 
-def _coroutine(fn: Callable[..., Any]) -> Callable[..., Any]:
-    """Return ``fn`` as a coroutine function: a plain one blocks, so it gets a thread."""
-    if inspect.iscoroutinefunction(fn):
-        return fn
-
-    @functools.wraps(fn)
-    async def threaded(self: _Shared, *args: Any) -> Any:
-        return await self.blocking(fn, self, *args)
-
-    return threaded
-
-
-def _attempt(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Attempt:
-    """Return the attempt of a call in our form (an attempt) or in flytekit's (keywords)."""
-    if args and isinstance(args[0], Attempt):
-        return args[0]
-    names = ("task_template", "output_prefix", "inputs", "task_execution_metadata")
-    call = {
-        **dict(zip(names, args, strict=False)),
-        **{name: kwargs[name] for name in names if name in kwargs},
-    }
-    return Attempt.of(**call)
-
-
-def _guarded_create(raw: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(raw)
-    async def create(self: Any, *args: Any, **kwargs: Any) -> Any:
-        from . import guard
-
-        attempt = _attempt(args, kwargs)
-        return await (raw(self, attempt) if guard.is_inside() else guard.create(self, raw, attempt))
-
-    return create
-
-
-def _guarded_get(raw: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(raw)
-    async def get(self: Any, resource_meta: Any, **_kwargs: Any) -> Any:
-        from . import guard
-
-        return await (
-            raw(self, resource_meta) if guard.is_inside() else guard.get(self, raw, resource_meta)
-        )
-
-    return get
-
-
-def _guarded_delete(raw: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(raw)
-    async def delete(self: Any, resource_meta: Any, **_kwargs: Any) -> Any:
-        from . import guard
-
-        return await (
-            raw(self, resource_meta)
-            if guard.is_inside()
-            else guard.delete(self, raw, resource_meta)
-        )
-
-    return delete
-
-
-def _guarded_do(raw: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(raw)
-    async def do(self: Any, *args: Any, **kwargs: Any) -> Any:
-        from . import guard
-
-        attempt = _attempt(args, kwargs)
-        return await (raw(self, attempt) if guard.is_inside() else guard.do(self, raw, attempt))
-
-    return do
-
-
-def _as_metrics(raw: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(raw)
-    async def get_metrics(self: Any, resource_meta: Any, **_kwargs: Any) -> GetTaskMetricsResponse:
-        figures = await raw(self, resource_meta) if isinstance(resource_meta, JobMeta) else {}
-        results = [
-            ExecutionMetricResult(metric=n, data=to_struct({"value": v}))
-            for n, v in figures.items()
-        ]
-        return GetTaskMetricsResponse(results=results)
-
-    return get_metrics
-
-
-def _as_logs(raw: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(raw)
-    async def get_logs(self: Any, resource_meta: Any, **_kwargs: Any) -> GetTaskLogsResponse:
-        lines = await raw(self, resource_meta) if isinstance(resource_meta, JobMeta) else []
-        return GetTaskLogsResponse(body=GetTaskLogsResponseBody(results=lines))
-
-    return get_logs
-
-
 _GUARDED_ASYNC: dict[str, Callable[[Callable[..., Any]], Callable[..., Any]]] = {
-    "create": _guarded_create,
-    "get": _guarded_get,
-    "delete": _guarded_delete,
-    "get_metrics": _as_metrics,
-    "get_logs": _as_logs,
+    "create": guarded_create,
+    "get": guarded_get,
+    "delete": guarded_delete,
+    "get_metrics": as_metrics,
 }
 
 # Subclasses are wrapped as they are made; what one does not define it inherits from here.
-for _name in ("get_metrics", "get_logs"):
-    setattr(AsyncAgent, _name, _GUARDED_ASYNC[_name](AsyncAgent.__dict__[_name]))
+AsyncAgent.get_metrics = as_metrics(AsyncAgent.get_metrics)  # type: ignore[method-assign]  # as in __init_subclass__
+stream_logs(AsyncAgent)

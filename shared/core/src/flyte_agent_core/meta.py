@@ -9,9 +9,11 @@ outside of any guard.
 from __future__ import annotations
 
 import dataclasses
+import functools
+import hashlib
 import json
 import logging
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar, cast
 
 from ._flyte import FlyteResourceMeta
 from .text import bounded
@@ -26,8 +28,18 @@ META_LIMIT_BYTES = 1024
 
 _VERSION = 1
 _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
-_FIELDS: dict[type[Any], dict[str, dataclasses.Field[Any]]] = {}
+_FIELDS: dict[type[Any], _Fields] = {}
 _FAILURE_MESSAGE_BYTES = 700
+
+_REMEMBERED = 10_000
+"""Jobs whose metadata is kept decoded, of each agent: 1 to 2 KB each."""
+
+
+class _Fields(NamedTuple):
+    """The names of a class's fields, and of those without a default."""
+
+    names: tuple[str, ...]
+    required: frozenset[str]
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -35,7 +47,8 @@ class JobMeta(FlyteResourceMeta):
     """
     What ``get`` and ``delete`` need to find the job again; never a credential.
 
-    Subclasses add plain JSON fields. Give a field that a later version adds a default.
+    Subclasses add plain JSON fields. Give a field that a later version adds a default. What ``get``
+    and ``delete`` are given is shared by all polls of the job and not to be changed.
 
     Attributes:
         key: The attempt's key; filled in by the core.
@@ -48,9 +61,14 @@ class JobMeta(FlyteResourceMeta):
     created_s: float = 0.0
     origin: str = ""
 
+    read_from: ClassVar[bytes] = b""
+    """What an instance was decoded from, if it was."""
+
+    _digest: ClassVar[bytes] = b""
+
     def encode(self) -> bytes:
         """Return the bytes Flyte keeps."""
-        fields = {name: getattr(self, name) for name in _fields(type(self))}
+        fields = {name: getattr(self, name) for name in _fields(type(self)).names}
         return _dump({"v": _VERSION, **{k: v for k, v in fields.items() if v is not None}})
 
     @classmethod
@@ -67,10 +85,10 @@ class JobMeta(FlyteResourceMeta):
     def of(cls, values: dict[str, Any]) -> Self:
         """Return metadata from decoded JSON; override to read what another program wrote."""
         known = _fields(cls)
-        missing = [n for n, f in known.items() if n not in values and _required(f)]
+        missing = known.required - values.keys()
         if missing:
-            raise ValueError(f"metadata has no {', '.join(missing)}")
-        kept = {name: values[name] for name in known if name in values}
+            raise ValueError(f"metadata has no {', '.join(sorted(missing))}")
+        kept = {name: values[name] for name in known.names if name in values}
         if not isinstance(kept.get("origin", ""), str):  # for logs alone: must not fail a poll
             del kept["origin"]
         return cls(**kept)
@@ -113,18 +131,37 @@ class MetaCodec(Generic[M]):
 
     def __init__(self, meta_type: type[M]) -> None:
         self.meta_type = meta_type
+        self._remembered = functools.lru_cache(_REMEMBERED)(self._decode)
 
     def decode(self, data: bytes) -> M | FailedCreate | Undecodable:
-        """Return what ``data`` holds; never raises."""
+        """
+        Return what ``data`` holds; never raises.
+
+        Polls of one job bring the same bytes each time, and get the same instance.
+        """
+        return self._remembered(data) if len(data) <= META_LIMIT_BYTES else self._decode(data)
+
+    def _decode(self, data: bytes) -> M | FailedCreate | Undecodable:
         try:
             values = _load(data)
             failed = values.get("failed")
             if isinstance(failed, dict):
                 return FailedCreate(str(failed.get("code", "")), str(failed.get("message", "")))
-            return self.meta_type.of(values)
+            meta = self.meta_type.of(values)
+            meta.__dict__["read_from"] = data
         except (ValueError, TypeError, KeyError, RecursionError) as error:
             _log.error("metadata of %d bytes is not ours: %s", len(data), bounded(str(error), 200))
             return Undecodable(data, bounded(str(error), 200))
+        return meta
+
+
+def digest(meta: JobMeta) -> bytes:
+    """Return a short name of a job for tables; every poll asks, so it is not encoded again."""
+    if meta.read_from and meta._digest:  # noqa: SLF001  # of this module
+        return meta._digest  # noqa: SLF001
+    name = hashlib.blake2b(meta.read_from or meta.encode(), digest_size=16).digest()
+    meta.__dict__["_digest"] = name
+    return name
 
 
 def _load(data: bytes) -> dict[str, Any]:
@@ -138,11 +175,13 @@ def _dump(values: dict[str, Any]) -> bytes:
     return _encode(values).encode("utf-8")
 
 
-def _fields(cls: type[Any]) -> dict[str, dataclasses.Field[Any]]:
-    """Return a class's fields by name; every poll asks twice."""
+def _fields(cls: type[Any]) -> _Fields:
+    """Return the names of a class's fields; every poll asks."""
     known = _FIELDS.get(cls)
     if known is None:
-        known = _FIELDS[cls] = {field.name: field for field in dataclasses.fields(cls)}
+        fields = dataclasses.fields(cls)
+        required = frozenset(field.name for field in fields if _required(field))
+        known = _FIELDS[cls] = _Fields(tuple(field.name for field in fields), required)
     return known
 
 

@@ -5,7 +5,7 @@ A service listens and turns it into metrics and traces; when nobody listens it c
 A vendor's client reports its calls::
 
     with observe.vendor_call("bigquery", "jobs.get") as call:
-        answer = send()
+        answer = send(headers=observe.trace_headers())
         call.code = "200"
 
 Nothing here may hold a secret or a value that grows without bound, such as a job's id.
@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import time
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -60,6 +61,10 @@ class Answer:
     phase: str
 
 
+answer = functools.lru_cache(maxsize=1024)(Answer)
+"""The same, made once for each type and phase: every poll tells one."""
+
+
 @dataclasses.dataclass(frozen=True)
 class PollFailed:
     """A poll that could not see its job; ``code`` is that of the error."""
@@ -82,6 +87,14 @@ class Orphan:
 
     task_type: str
     deleted: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class GivenUp:
+    """A job whose polls had failed for too long; ``stopped`` tells whether it could be stopped."""
+
+    task_type: str
+    stopped: bool
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,6 +140,7 @@ class Listener(Protocol):
 
 _listeners: tuple[Listener, ...] = ()
 _tracer: Callable[[str, Mapping[str, str]], AbstractContextManager[object]] | None = None
+_trace_headers: Callable[[], Mapping[str, str]] | None = None
 
 
 def listen(listener: Listener) -> Callable[[], None]:
@@ -159,16 +173,37 @@ def report_use(agent: AsyncAgent[Any] | SyncAgent, origin: str, resource: Resour
 
 def trace_with(
     tracer: Callable[[str, Mapping[str, str]], AbstractContextManager[object]] | None,
+    headers: Callable[[], Mapping[str, str]] | None = None,
 ) -> None:
-    """Have ``tracer(name, attributes)`` entered around what :func:`span` is put around."""
-    global _tracer  # noqa: PLW0603  # one for the process, as OpenTelemetry's
-    _tracer = tracer
+    """
+    Have ``tracer(name, attributes)`` entered around what :func:`span` is put around.
+
+    ``headers()`` gives what :func:`trace_headers` does.
+    """
+    global _tracer, _trace_headers  # one for the process, as OpenTelemetry's
+    _tracer, _trace_headers = tracer, headers
+
+
+def is_traced() -> bool:
+    """Whether spans are made of anything."""
+    return _tracer is not None
 
 
 def span(name: str, **attributes: str) -> AbstractContextManager[object]:
     """Return what to put around a piece of work that a trace should show."""
     tracer = _tracer
     return contextlib.nullcontext() if tracer is None else tracer(name, attributes)
+
+
+def trace_headers() -> dict[str, str]:
+    """
+    Return the headers that make a vendor's spans part of the trace; none without a trace.
+
+    ``traceparent``, and ``tracestate`` if there is one (https://www.w3.org/TR/trace-context/). Ask
+    for them inside :func:`vendor_call`, in the thread or task that sends the request.
+    """
+    headers = _trace_headers
+    return {} if headers is None else dict(headers())
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("flyte_agent")
 
+_TERMINAL = frozenset({"SUCCEEDED", "ABORTED", "FAILED", "RETRYABLE_FAILED"})
 _WARNINGS = 100  # bounded: the vendor chooses the words
 
 
@@ -32,13 +33,9 @@ class Phase(enum.IntEnum):
     WAITING_FOR_RESOURCES = 7
     RETRYABLE_FAILED = 8
 
-    @property
-    def is_terminal(self) -> bool:
+    def __init__(self, _number: int) -> None:
+        self.is_terminal = self._name_ in _TERMINAL
         """Whether Flyte stops asking after this phase."""
-        return self in _TERMINAL
-
-
-_TERMINAL = frozenset({Phase.SUCCEEDED, Phase.ABORTED, Phase.FAILED, Phase.RETRYABLE_FAILED})
 
 
 class PhaseTable:

@@ -7,9 +7,9 @@ import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
+from .meta import digest
 from .phases import Phase
 from .resource import Resource
-from .sharing import digest
 
 if TYPE_CHECKING:
     from .meta import JobMeta
@@ -26,6 +26,7 @@ class Memory:
     Attributes:
         failing_since_s: Monotonic seconds since when every poll failed; ``None`` while they pass.
         missing_since_s: The same for polls in which the vendor did not know the job.
+        given_up: The answer for good, once polls have failed for too long.
     """
 
     phase: Phase | None = None
@@ -33,6 +34,7 @@ class Memory:
     failures: int = 0
     failing_since_s: float | None = None
     missing_since_s: float | None = None
+    given_up: Resource | None = None
 
     def saw(self, resource: Resource) -> None:
         """Note a poll that passed."""

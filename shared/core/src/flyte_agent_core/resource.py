@@ -37,9 +37,12 @@ class Resource(FlyteResource):
     error_code: str | None = None
 
     def __post_init__(self) -> None:
-        self.phase = Phase(self.phase)
-        self.message = bounded(self.message) if self.message else self.message
-        self.set_links(self.links)
+        if type(self.phase) is not Phase:
+            self.phase = Phase(self.phase)
+        if self.message:
+            self.message = bounded(self.message)
+        if self.links:
+            self.set_links(self.links)
 
     def set_links(self, links: dict[str, str]) -> None:
         """Put ``links`` in the place of those there are; none leave them."""
@@ -49,15 +52,24 @@ class Resource(FlyteResource):
 
     async def to_flyte_idl(self) -> ResourceProto:
         """Return the message for the wire, with the error code that flytekit leaves out."""
-        info, self.custom_info = self.custom_info, None
+        if self.outputs is None:
+            message = ResourceProto(
+                phase=self.phase, message=self.message, log_links=self.log_links
+            )
+        else:
+            message = await self._with_outputs()
+        if self.custom_info:
+            message.custom_info.CopyFrom(to_struct(self.custom_info))
+        if self.error_code:
+            message.agent_error.CopyFrom(AgentErrorProto(code=self.error_code))
+        return message
+
+    async def _with_outputs(self) -> ResourceProto:
+        info, self.custom_info = self.custom_info, None  # flytekit's would lose digits
         try:
             message: ResourceProto = await super().to_flyte_idl()
         finally:
             self.custom_info = info
-        if info:
-            message.custom_info.CopyFrom(to_struct(info))
-        if self.error_code:
-            message.agent_error.CopyFrom(AgentErrorProto(code=self.error_code))
         return message
 
 

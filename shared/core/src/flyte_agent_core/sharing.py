@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import observe, rpc
 from .errors import ProtocolError
+from .meta import digest
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
@@ -30,15 +31,13 @@ if TYPE_CHECKING:
 GATHER_S = 0.01
 """How long the first poll of a round waits for others."""
 
+QUEUE_S = 0.5
+"""How long it waits, at most, for the round before to be answered: one big round, not many small."""
+
 _ROUND_BUDGET_S = 20.0
 _KEY = os.urandom(16)  # a digest of a short secret could be guessed
 _FORGOTTEN_AFTER_S = 300.0
 """A job nobody has asked for since then is no longer asked for along with others."""
-
-
-def digest(meta: JobMeta) -> bytes:
-    """Return a short name of a job for tables."""
-    return hashlib.blake2b(meta.encode(), digest_size=16).digest()
 
 
 def _caller() -> bytes:
@@ -62,12 +61,14 @@ class _Known:
     asked_s: float
     answered_s: float = float("-inf")
     answer: Resource | Exception | None = None
+    asked_in: _Round | None = None  # the round that is asking for it now
 
 
 class _Round:
     """One call of ``get_many``: the jobs it is for, and who waits for it."""
 
-    def __init__(self) -> None:
+    def __init__(self, place: tuple[int, Hashable]) -> None:
+        self.place = place
         self.metas: dict[bytes, JobMeta] = {}
         self.open = True
         self.done: asyncio.Future[None]
@@ -86,6 +87,7 @@ class Sharing:
         self._most = most_jobs
         self._known: dict[Hashable, OrderedDict[bytes, _Known]] = {}
         self._rounds: dict[tuple[int, Hashable], _Round] = {}
+        self._asking: dict[tuple[int, Hashable], _Round] = {}
         self.rounds = 0
         self.polls = 0
 
@@ -96,7 +98,7 @@ class Sharing:
         known = self._note(agent, group, name, meta)
         self.polls += 1
         if agent.clock.monotonic() - known.answered_s >= agent.poll_fresh_s:
-            await self._join(agent, group, name, meta)
+            await self._join(agent, group, name, known)
         return _delivered(known, agent)
 
     def _note(self, agent: AsyncAgent[Any], group: Hashable, name: bytes, meta: JobMeta) -> _Known:
@@ -110,20 +112,26 @@ class Sharing:
         return known
 
     async def _join(
-        self, agent: AsyncAgent[Any], group: Hashable, name: bytes, meta: JobMeta
+        self, agent: AsyncAgent[Any], group: Hashable, name: bytes, known: _Known
     ) -> None:
         place = (id(asyncio.get_running_loop()), group)
+        if known.asked_in is not None and known.asked_in.place == place:
+            await asyncio.shield(known.asked_in.done)
+            return
         round_ = self._rounds.get(place)
         if round_ is None or not round_.open:
-            round_ = self._rounds[place] = _Round()
+            round_ = self._rounds[place] = _Round(place)
             round_.done = asyncio.ensure_future(self._run(agent, place, round_))
-        round_.metas[name] = meta
+        round_.metas[name] = known.meta
         await asyncio.shield(round_.done)
 
     async def _run(
         self, agent: AsyncAgent[Any], place: tuple[int, Hashable], round_: _Round
     ) -> None:
         await asyncio.sleep(GATHER_S)
+        before = self._asking.get(place)
+        if before is not None:
+            await asyncio.wait({before.done}, timeout=QUEUE_S)
         round_.open = False
         if self._rounds.get(place) is round_:
             del self._rounds[place]
@@ -132,6 +140,22 @@ class Sharing:
             round_.metas.update(self._grown_old(agent, jobs))
         self.rounds += 1
         observe.report(observe.Round(agent.served_type, len(round_.metas)))
+        self._asking[place] = round_
+        asked = [jobs[name] for name in round_.metas if name in jobs]
+        for known in asked:
+            known.asked_in = round_
+        try:
+            await self._answer(agent, jobs, round_)
+        finally:
+            for known in asked:
+                known.asked_in = None
+            if self._asking.get(place) is round_:
+                del self._asking[place]
+        self._forget(place[1], agent.clock.monotonic())
+
+    async def _answer(
+        self, agent: AsyncAgent[Any], jobs: OrderedDict[bytes, _Known], round_: _Round
+    ) -> None:
         names = list(round_.metas)
         answers = await _ask(agent, list(round_.metas.values()))
         now_s = agent.clock.monotonic()
@@ -141,7 +165,6 @@ class Sharing:
                 known.answer, known.answered_s = answer, now_s
                 if not isinstance(answer, Exception) and answer.phase.is_terminal:
                     known.asked_s = float("-inf")  # not asked for along with others again
-        self._forget(place[1], now_s)
 
     def _forget(self, group: Hashable, now_s: float) -> None:
         """Drop the jobs that nobody asks for any more, those asked for longest ago first."""
@@ -158,7 +181,8 @@ class Sharing:
         return {
             name: known.meta
             for name, known in jobs.items()
-            if now_s - known.answered_s >= agent.poll_fresh_s
+            if known.asked_in is None
+            and now_s - known.answered_s >= agent.poll_fresh_s
             and now_s - known.asked_s < _FORGOTTEN_AFTER_S
         }
 

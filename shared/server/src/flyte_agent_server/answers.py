@@ -6,9 +6,6 @@ from typing import TYPE_CHECKING
 
 from flyteidl.admin.agent_pb2 import (
     AgentError,
-    GetTaskLogsResponse,
-    GetTaskLogsResponseBody,
-    GetTaskLogsResponseHeader,
     GetTaskMetricsResponse,
     Resource,
 )
@@ -16,18 +13,13 @@ from flyteidl.core.execution_pb2 import TaskExecution
 
 from flyte_agent_core import Phase
 
-from .errors import BadRequestError
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from collections.abc import Set as AbstractSet
 
 ANSWER_LIMIT_BYTES = 4 * 1024 * 1024 - 64 * 1024
 """
 Propeller receives at most 4 MiB (gRPC's default in Go); some of it is for the rest of the message.
 """
-
-_PIECE_BYTES = 256 * 1024
 
 
 def deliverable(resource: Resource) -> Resource:
@@ -82,47 +74,3 @@ def chosen(figures: GetTaskMetricsResponse, names: AbstractSet[str]) -> GetTaskM
     if not names:
         return figures
     return GetTaskMetricsResponse(results=[r for r in figures.results if r.metric in names])
-
-
-def log_position(token: str) -> int:
-    """
-    Return the line a request wants to go on from.
-
-    Raises:
-        BadRequestError: The token is none of ours.
-    """
-    if token and not token.isdecimal():
-        raise BadRequestError(
-            f"token: found {token[:40]!r}, expected none or the one in the last answer's header"
-        )
-    return int(token[:18] or 0)
-
-
-def log_pieces(log: GetTaskLogsResponse, first: int, lines: int) -> Iterator[GetTaskLogsResponse]:
-    """
-    Yield a log in messages of moderate size, and last a header that says where to go on.
-
-    Args:
-        log: The whole of it, as the agent gave it.
-        first: The line to begin with.
-        lines: At most so many lines; 0 means all.
-    """
-    results = list(log.body.results)
-    last = min(len(results), first + lines) if lines else len(results)
-    piece: list[str] = []
-    size = 0
-    for line in results[first:last]:
-        if piece and size + len(line) > _PIECE_BYTES:
-            yield _body(piece)
-            piece, size = [], 0
-        piece.append(line)
-        size += len(line)
-    if piece:
-        yield _body(piece)
-    # A running job writes more, so there is always somewhere to go on from.
-    token = str(max(first, last))
-    yield GetTaskLogsResponse(header=GetTaskLogsResponseHeader(token=token))
-
-
-def _body(lines: list[str]) -> GetTaskLogsResponse:
-    return GetTaskLogsResponse(body=GetTaskLogsResponseBody(results=lines))

@@ -10,7 +10,7 @@ from flyte_agent_core import AsyncAgent, SyncAgent
 
 from .errors import UnknownNameError, UnknownTaskTypeError
 from .governed import Governed, no_facts
-from .limits import Limited, Places
+from .limits import Limited, Limits, Places
 from .served import CoreAgent, Served
 from .stock import StockAgent
 from .sync_as_async import SyncAsAsync
@@ -31,9 +31,16 @@ class Catalogue:
     def __init__(self, agents: Iterable[Any]) -> None:
         registered = list(agents)
         self.agents = [*registered, *_unclaimed_aliases(registered)]
-        places: dict[int, Places] = {}
+        self._places = {_owner(agent): Places() for agent in self.agents}
+        self._streams = {owner: Places() for owner in self._places}
+        self.limit(Limits())
+        self._bare = {_category(agent): _bare(agent) for agent in self.agents}
         self._plain = {
-            _category(agent): serve(agent, places.setdefault(_owner(agent), Places()))
+            _category(agent): _limited(
+                self._bare[_category(agent)],
+                self._places[_owner(agent)],
+                self._streams[_owner(agent)],
+            )
             for agent in self.agents
         }
         self._served: dict[tuple[str, int], Served] = dict(self._plain)
@@ -67,6 +74,33 @@ class Catalogue:
         For metrics, which must not grow with whatever callers send.
         """
         return task_type if task_type in self._names else "unknown"
+
+    def limit(self, limits: Limits) -> None:
+        """Have every agent keep to ``limits`` from now on."""
+        for places in self._places.values():
+            places.limits, places.most = limits, limits.calls_per_agent
+            places.most_waiting = limits.waiting_per_agent
+        for places in self._streams.values():
+            places.limits, places.most, places.most_waiting = limits, limits.logs_per_agent, 0
+
+    def hold(self) -> None:
+        """
+        Have calls of every agent wait until :meth:`release`.
+
+        An agent imports its vendor's library while it gets ready. Whoever imports the same meanwhile waits for
+        it, and a call would do that on the event loop, where everybody else waits along.
+        """
+        for places in self._places.values():
+            places.hold()
+
+    def release(self, agent: Any) -> None:
+        """Have calls of ``agent``, under all of its types, wait no longer."""
+        self._places[_owner(agent)].release()
+
+    def allow_threads(self, most: int) -> None:
+        """Have every agent make at most so many blocking vendor calls at once."""
+        for each in self._bare.values():
+            each.threads.limit = most
 
     def govern(self, policy: Callable[[], Policy]) -> None:
         """Put a policy in front of every agent; it is asked for at each start of a job."""
@@ -105,11 +139,18 @@ class Catalogue:
         )
 
 
-def serve(agent: Any, places: Places | None = None) -> Served:
+def serve(agent: Any) -> Served:
     """Return ``agent``, built on our core or on flytekit alone, in the form the service calls."""
+    return _limited(_bare(agent), Places(), Places())
+
+
+def _bare(agent: Any) -> CoreAgent | StockAgent:
     core = isinstance(agent, (AsyncAgent, SyncAgent))
-    inner: Served = CoreAgent(agent) if core else StockAgent(agent)
-    served = Limited(inner, places or Places())
+    return CoreAgent(agent) if core else StockAgent(agent)
+
+
+def _limited(inner: Served, places: Places, streams: Places) -> Served:
+    served = Limited(inner, places, streams)
     return SyncAsAsync(served) if served.is_sync else served
 
 

@@ -8,12 +8,13 @@ mistyped option are answered at once.
 from __future__ import annotations
 
 import sys
-from pathlib import Path
+import traceback
 from typing import Any
 
 import click
 
-from .errors import ServiceError, UnknownAgentError
+from .errors import ConfigFileError, ServiceError, UnknownAgentError
+from .serve_options import serve_options
 from .settings import Settings
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "FLYTE_AGENT"}
@@ -29,7 +30,16 @@ class _Command(click.Command):
         except UnknownAgentError as error:
             raise click.UsageError(str(error), ctx) from error
         except ServiceError as error:
+            _let_go(error)
             raise click.ClickException(str(error)) from error
+
+
+def _let_go(error: BaseException) -> None:
+    """Free what the frames of an error hold: a half-made server must not be there at the exit."""
+    found: BaseException | None = error
+    while found is not None:
+        traceback.clear_frames(found.__traceback__)
+        found = found.__cause__ or found.__context__
 
 
 class _Group(click.Group):
@@ -63,134 +73,8 @@ def _selection(command: Any) -> Any:
     )(command)
 
 
-def _from_file(ctx: click.Context, param: click.Parameter, value: str | None) -> str:
-    """Have the values of the file hold where neither a flag nor the environment says anything."""
-    from . import config_file
-
-    path = value or (config_file.NAME if Path(config_file.NAME).is_file() else "")
-    if path:
-        try:
-            values = config_file.read(path)
-        except ServiceError as error:
-            raise click.ClickException(str(error)) from error
-        ctx.default_map = {**(ctx.default_map or {}), **values}
-    return path
-
-
-_SERVE_OPTIONS = (
-    click.option(
-        "--config",
-        metavar="FILE",
-        is_eager=True,
-        callback=_from_file,
-        help="Settings and policy; by default ./flyte-agent.toml, if it is there.",
-    ),
-    click.option("--host", default="[::]", show_default=True, help="Address to listen on."),
-    click.option(
-        "--port",
-        type=click.IntRange(0, 65535),
-        default=8000,
-        show_default=True,
-        help="0: any free one.",
-    ),
-    click.option(
-        "--processes",
-        type=click.IntRange(1, 64),
-        default=1,
-        show_default=True,
-        help="Processes that share the port; one that dies is started again.",
-    ),
-    click.option(
-        "--metrics-host",
-        default="",
-        help="Address for metrics. Default: that of --host; with certificates of callers and no "
-        "tokens 127.0.0.1.",
-    ),
-    click.option(
-        "--metrics-port",
-        type=click.IntRange(0, 65535),
-        default=9090,
-        show_default=True,
-        help="Prometheus metrics over HTTP; 0: any free one.",
-    ),
-    click.option("--no-metrics", is_flag=True, help="Do not serve metrics over HTTP."),
-    click.option(
-        "--grace",
-        "grace_s",
-        type=click.FloatRange(0),
-        default=60.0,
-        show_default=True,
-        metavar="SECONDS",
-        help="What calls in flight get to end in after SIGTERM: at least the longest CreateTask.",
-    ),
-    click.option(
-        "--poll-fresh",
-        "poll_fresh_s",
-        type=click.FloatRange(0),
-        default=5.0,
-        show_default=True,
-        metavar="SECONDS",
-        help="For how long what a vendor said of many jobs at once answers further polls; 0: never.",
-    ),
-    click.option(
-        "--tls-cert",
-        default="",
-        metavar="FILE",
-        help="Certificate chain, PEM; read when it changes.",
-    ),
-    click.option("--tls-key", default="", metavar="FILE", help="Its private key, PEM."),
-    click.option(
-        "--tls-client-ca",
-        default="",
-        metavar="FILE",
-        help="Authorities, PEM: callers must show a certificate of one of them.",
-    ),
-    click.option(
-        "--token",
-        "tokens",
-        multiple=True,
-        metavar="SECRET",
-        help="Name of a secret with the tokens of callers, one per line; may be repeated.",
-    ),
-    click.option(
-        "--agent",
-        "agents",
-        multiple=True,
-        metavar="NAME",
-        help="Load this agent and no other; may be repeated. Default: all that are installed.",
-    ),
-    click.option(
-        "--no-agent",
-        "no_agents",
-        multiple=True,
-        metavar="NAME",
-        help="Leave this agent out; may be repeated.",
-    ),
-    click.option(
-        "--log-format",
-        type=click.Choice(["console", "json"]),
-        default="console",
-        show_default=True,
-        help="How log lines look.",
-    ),
-    click.option(
-        "--log-level",
-        type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"], case_sensitive=False),
-        default="INFO",
-        show_default=True,
-        help="The least important level that is logged.",
-    ),
-)
-
-
-def _serve_options(command: Any) -> Any:
-    for option in reversed(_SERVE_OPTIONS):
-        command = option(command)
-    return command
-
-
 @main.command()
-@_serve_options
+@serve_options
 def serve(**options: Any) -> None:
     """
     Serve the installed agents to Flyte over gRPC, until SIGTERM.
@@ -254,17 +138,34 @@ def demo(**options: Any) -> None:
     metavar="SECONDS",
     help="What one agent may take to answer.",
 )
+@click.option(
+    "--config",
+    default="",
+    metavar="FILE",
+    help="Settings of the service to look at; by default ./flyte-agent.toml, if it is there.",
+)
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
-def doctor(**options: Any) -> None:
+def doctor(config: str, **options: Any) -> None:
     """
-    Ask every agent whether a task of it could run now, and say what to repair.
+    Ask the service's settings and every agent whether a task could run now; say what to repair.
 
     Looks with the credentials of this process, so run it where the service runs. The exit code is 1
     when something is in the way of a task.
     """
     from .commands.doctor import run
 
-    sys.exit(run(**options))
+    sys.exit(run(**options, settings=lambda: _settings_of_serve(config)))
+
+
+def _settings_of_serve(config: str) -> Settings:
+    """Return what ``serve`` would start with here: the file, and this process's environment."""
+    args = ["--config", config] if config else []
+    prefix = f"{_CONTEXT['auto_envvar_prefix']}_SERVE"
+    try:
+        options = serve.make_context("serve", args, auto_envvar_prefix=prefix).params
+    except click.ClickException as error:
+        raise ConfigFileError(error.format_message()) from error
+    return Settings(**{**options, "log_level": options["log_level"].upper()})
 
 
 @main.command()
@@ -286,6 +187,59 @@ def doctor(**options: Any) -> None:
 def config(**options: Any) -> None:
     """Print the configuration of Flyte for exactly the agents that are installed, as YAML."""
     from .commands.config import run
+
+    sys.exit(run(**options))
+
+
+@main.command()
+@click.argument("name")
+@click.option(
+    "--kind",
+    type=click.Choice(["async", "sync", "sensor"]),
+    help="Starts jobs and polls them; has its answer at once; or waits for something. Default: async.",
+)
+@click.option("--vendor", metavar="TEXT", help="The platform, as it spells itself.")
+@click.option("--task-type", metavar="TEXT", help="The task type that Flyte routes by.")
+@click.option(
+    "--where",
+    type=click.Path(exists=True, file_okay=False),
+    default=".",
+    metavar="FOLDER",
+    help="Make it in this folder. Default: here; in the project's repository always agents/NAME.",
+)
+def new(name: str, **options: Any) -> None:
+    """
+    Make the package flyte-agent-NAME: agent, task, stand-in, tests, documentation.
+
+    Asks on a terminal, unless an option answers; nothing that is there is overwritten.
+    """
+    from .commands.new import run
+
+    run(name, **options)
+
+
+@main.command()
+@click.option(
+    "--address", default="127.0.0.1:8000", show_default=True, help="HOST:PORT of the service."
+)
+@click.option(
+    "--service", default="", help="One of its gRPC services. Default: the service as a whole."
+)
+@click.option(
+    "--timeout",
+    "timeout_s",
+    type=click.FloatRange(0.1, 600),
+    default=3.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="What it may take to answer.",
+)
+@click.option("--tls-ca", default="", metavar="FILE", help="Authorities of its certificate, PEM.")
+@click.option("--tls-cert", default="", metavar="FILE", help="Certificate to show it, PEM.")
+@click.option("--tls-key", default="", metavar="FILE", help="Its private key, PEM.")
+def health(**options: Any) -> None:
+    """Ask a running service whether it serves; the exit code is 1 when it does not."""
+    from .commands.health import run
 
     sys.exit(run(**options))
 

@@ -137,7 +137,7 @@ def _fitting(found: Sequence[Candidate], name: str) -> list[Candidate]:
     fitting = [c for c in found if c.answers_to(name)]
     if fitting:
         return fitting
-    known = [c.name for c in found]
+    known = list(dict.fromkeys(c.name for c in found))
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
     raise UnknownAgentError(

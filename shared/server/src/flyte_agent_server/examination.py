@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
+import time
 from typing import TYPE_CHECKING, Any
 
 from flyte_agent_core import AsyncAgent, SyncAgent, rpc
@@ -12,9 +13,13 @@ from flyte_agent_core.health import Finding
 from flyte_agent_core.secrets import redact
 from flyte_agent_core.text import describe
 
+from .errors import ServiceError
+from .tls_expiry import SOON_S
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .settings import Settings
     from .startup import Assembly
 
 _log = logging.getLogger("flyte_agent.server")
@@ -36,6 +41,39 @@ class Examined:
         """Return it for ``--json``."""
         findings = [dataclasses.asdict(finding) for finding in self.findings]
         return {"agent": self.agent, "well": self.is_well, "findings": findings}
+
+
+def examine_service(read: Callable[[], Settings]) -> Examined:
+    """Return what is found of the service itself: can it start with the settings it would have?"""
+    from .security import Security  # needs gRPC
+
+    try:
+        settings = read()
+        security = Security(settings)
+    except ServiceError as error:
+        repair = "Repair what the message names; `flyte-agent serve` would not start."
+        return Examined("the service", [Finding("settings", "error", redact(str(error)), repair)])
+    findings = [Finding("settings", "ok", settings.config or "defaults, flags and environment")]
+    certificates = security.certificates
+    if certificates is not None:
+        findings.append(_certificate(certificates.expires_s))
+    elif settings.tokens:
+        repair = "Set tls_cert and tls_key."
+        findings.append(Finding("tls", "warning", "tokens travel in plain text", repair))
+    if settings.tokens:
+        findings.append(Finding("tokens", "ok", ", ".join(settings.tokens)))
+    if security.policy:
+        findings.append(Finding("policy", "ok", f"{len(security.policy.rules)} rules"))
+    return Examined("the service", findings)
+
+
+def _certificate(expires_s: float) -> Finding:
+    if not expires_s:
+        return Finding("tls", "ok", "a certificate whose end cannot be told")
+    ends = time.strftime("%Y-%m-%d", time.gmtime(expires_s))
+    if expires_s - time.time() < SOON_S:
+        return Finding("tls", "warning", f"a certificate that ends on {ends}", "Renew it.")
+    return Finding("tls", "ok", f"a certificate until {ends}")
 
 
 async def examine(

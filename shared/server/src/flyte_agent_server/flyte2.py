@@ -36,12 +36,14 @@ SERVICES = (ASYNC, METADATA)
 
 def add_to(server: grpc.aio.Server, catalogue: Catalogue, edge: Edge) -> None:
     """Have ``server`` answer Flyte 2's two services."""
-    connection = {
-        "create": v2.CreateTaskRequest,
-        "get": v2.GetTaskRequest,
-        "delete": v2.DeleteTaskRequest,
-    }
-    tasks = Tasks(catalogue, edge, Dialect(connection, _without_agent_error))
+    dialect = Dialect(
+        connects=True,
+        create=v2.CreateTaskRequest,
+        get=v2.GetTaskRequest,
+        delete=v2.DeleteTaskRequest,
+        resource=_without_agent_error,
+    )
+    tasks = Tasks(catalogue, edge, dialect)
     metadata = Metadata(catalogue, edge)
     add_service(
         server,
@@ -95,6 +97,8 @@ def _connectors(catalogue: Catalogue) -> dict[str, v2.Connector]:
 
 def _without_agent_error(resource: Resource) -> Resource:
     """Take off the one field that Flyte 2's messages do not have; its code goes to the message."""
+    if not resource.HasField("agent_error"):
+        return resource
     code = resource.agent_error.code
     if code and code not in resource.message:
         resource.message = f"{resource.message} [{code}]"

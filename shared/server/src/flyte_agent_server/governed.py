@@ -7,13 +7,15 @@ the task's retries. The first poll says FAILED, as for every task that must chan
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from typing import TYPE_CHECKING
 
-from flyteidl.admin.agent_pb2 import GetTaskLogsResponse, GetTaskMetricsResponse
+from flyteidl.admin.agent_pb2 import GetTaskMetricsResponse
 
 from flyte_agent_core import Attempt, JobMeta, TaskError
 from flyte_agent_core.meta import FailedCreate, MetaCodec
+from flyte_agent_core.secrets import redact
 
 from . import answers, redaction
 from .policy import REFUSED
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from flyteidl.admin.agent_pb2 import Resource
+
+    from flyte_agent_core.logs import Lines
 
     from .policy import Facts, Policy
     from .served import Served, Start
@@ -74,11 +78,13 @@ class Governed:
         """Return the job's figures."""
         return GetTaskMetricsResponse() if _refused(meta) else await self._inner.metrics(meta)
 
-    async def logs(self, meta: bytes) -> GetTaskLogsResponse:
-        """Return the job's log."""
+    async def logs(self, meta: bytes) -> Lines:
+        """Yield the job's log as it comes."""
         if _refused(meta):
-            return GetTaskLogsResponse()
-        return redaction.in_log(await self._inner.logs(meta))
+            return
+        async with contextlib.aclosing(self._inner.logs(meta)) as log:
+            async for lines in log:
+                yield [redact(line) for line in lines]
 
     def _refusal(self, start: Start) -> FailedCreate | None:
         policy = self._policy()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import http.client
+import json
 import socket
 import threading
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,9 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, ThreadingWSGIServer
 from prometheus_client.parser import text_string_to_metric_families
+
+from .merged_page import merged_page
+from .status_html import HTML, send
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -24,7 +28,7 @@ _TIMEOUT_S = 5.0
 
 class MergedEndpoint:
     """
-    Answers ``/metrics`` for all workers; other pages are those of the first that answers.
+    Answers ``/metrics`` and ``/`` for all workers; other pages are those of the first that answers.
 
     A worker decides who may ask: the request's ``Authorization`` goes to it, and its refusal comes
     back.
@@ -52,17 +56,22 @@ class MergedEndpoint:
 
     def _answer(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
         path = environ.get("PATH_INFO") or "/"
-        answers = self._ask(path, environ.get("HTTP_AUTHORIZATION", ""))
+        asked = "/status.json" if path == "/" else path
+        answers = self._ask(asked, environ.get("HTTP_AUTHORIZATION", ""))
         refused = [answer for answer in answers.values() if answer.status != 200]
         if not answers:
             return _text(start, "503 Service Unavailable", b"no process answers yet\n")
-        if refused or path != "/metrics":
+        if refused or path not in {"/", "/metrics"}:
             first = refused[0] if refused else next(iter(answers.values()))
             start(f"{first.status} {first.reason}", first.headers)
             return [first.body]
         pages = {number: answer.body.decode() for number, answer in answers.items()}
+        starts = {worker.number: worker.starts for worker in self._workers}
+        if path == "/":
+            statuses = {number: json.loads(page) for number, page in pages.items()}
+            return send(start, "200 OK", HTML, merged_page(statuses, starts))
         start("200 OK", [("Content-Type", CONTENT_TYPE_PLAIN_0_0_4)])
-        return [merge(pages, {worker.number: worker.starts for worker in self._workers})]
+        return [merge(pages, starts)]
 
     def _ask(self, path: str, authorization: str) -> dict[int, _Answer]:
         """Return what the workers that answer say, all asked at once."""

@@ -15,6 +15,8 @@ from prometheus_client import Counter, Histogram
 
 from flyte_agent_core import observe
 
+from .call_figures import Phases
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -93,12 +95,18 @@ class Meters:
         def counter(name: str, about: str, *labels: str) -> Counter:
             return Counter(f"flyte_agent_{name}", about, labels, registry=registry)
 
-        self.phases = counter("phases_total", "Phases answered", "task_type", "phase")
+        self._phases = Phases()
+        registry.register(self._phases)
         self.poll_failures = counter(
             "poll_failures_total", "Polls that could not see their job", "task_type", "code"
         )
         self.orphans = counter(
             "orphans_total", "Jobs whose create had lost its caller", "task_type", "outcome"
+        )
+        self.given_up = counter(
+            "given_up_total",
+            "Jobs given up because their polls failed for too long",
+            *("task_type", "outcome"),
         )
         self.used = counter(
             "used_total",
@@ -119,11 +127,12 @@ class Meters:
         self._codes, self._projects = Bounded(_MOST_CODES), Bounded(_MOST_PROJECTS)
         self._children: dict[tuple[Any, ...], Any] = {}
         self._takers: dict[type, Callable[[Any], None]] = {
-            observe.Answer: self._answer,
+            observe.Answer: self._phases.count,
             observe.VendorCall: self._vendor_call,
             observe.PollFailed: self._poll_failed,
             observe.Round: self._round,
             observe.Orphan: self._orphan,
+            observe.GivenUp: self._given_up,
             observe.Throttled: self._throttled,
             observe.Used: self._used,
         }
@@ -157,9 +166,6 @@ class Meters:
             child = self._children[key] = metric.labels(*labels)
         return child
 
-    def _answer(self, event: observe.Answer) -> None:
-        self._child(self.phases, event.task_type, event.phase).inc()
-
     def _vendor_call(self, event: observe.VendorCall) -> None:
         code = self._codes.of(event.code)
         self._child(self.vendor_calls, event.vendor, event.method, code).inc()
@@ -175,6 +181,10 @@ class Meters:
     def _orphan(self, event: observe.Orphan) -> None:
         outcome = "deleted" if event.deleted else "left"
         self._child(self.orphans, event.task_type, outcome).inc()
+
+    def _given_up(self, event: observe.GivenUp) -> None:
+        outcome = "stopped" if event.stopped else "left"
+        self._child(self.given_up, event.task_type, outcome).inc()
 
     def _throttled(self, event: observe.Throttled) -> None:
         if event.refused:

@@ -27,15 +27,17 @@ from prometheus_client import (
 )
 from prometheus_client.exposition import ThreadingWSGIServer
 
+from .call_figures import CallFigures
 from .meters import Meters
+from .status_html import HTML, send
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from .caller import Callers
     from .status import Status
+    from .status_page import StatusPage
 
-_LATENCY_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 _SIZE_BUCKETS_BYTES = tuple(float(4**power) for power in range(3, 14))  # 64 bytes to 64 MiB
 
 CANCELLED = "499"
@@ -43,16 +45,6 @@ CANCELLED = "499"
 The error code of a call whose caller went away; HTTP has no number for it, nginx's is the usual
 one.
 """
-
-
-class _Bound:
-    """The series of one task type and operation: looked up once, not for every call."""
-
-    __slots__ = ("latency", "success")
-
-    def __init__(self, metrics: Metrics, task_type: str, operation: str) -> None:
-        self.success = metrics.success.labels(task_type, operation)
-        self.latency = metrics.latency.labels(task_type, operation)
 
 
 class Metrics:
@@ -68,24 +60,11 @@ class Metrics:
         self.registry = CollectorRegistry()
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self.registry)
-        self.success = Counter(
-            "flyte_connector_requests_success_total",
-            "Requests answered",
-            ["task_type", "operation"],
-            registry=self.registry,
-        )
         self._failure = Counter(
             "flyte_connector_requests_failure_total",
             "Requests that failed",
             ["task_type", "operation", "error_code"],
             registry=self.registry,
-        )
-        self.latency = Histogram(
-            "flyte_connector_request_latency_seconds",
-            "Time to answer a request",
-            ["task_type", "operation"],
-            registry=self.registry,
-            buckets=_LATENCY_BUCKETS_S,
         )
         self._input_bytes = Histogram(
             "flyte_connector_input_literal_bytes",
@@ -94,50 +73,37 @@ class Metrics:
             registry=self.registry,
             buckets=_SIZE_BUCKETS_BYTES,
         )
-        self.in_flight = Gauge(
-            "flyte_agent_requests_in_flight",
-            "Requests being answered",
-            ["operation"],
+        self._calls = CallFigures()
+        self.registry.register(self._calls)
+        self.tls_expiry = Gauge(
+            "flyte_agent_tls_expiry_timestamp_seconds",
+            "When the certificate of the port ends; 0 without one",
             registry=self.registry,
         )
         self.meters = Meters(self.registry)
-        self._flying: dict[str, Any] = {}
-        self._series: dict[tuple[str, str], _Bound] = {}
 
     def started(self, operation: str) -> None:
         """Count a request in; what it is about is not known yet."""
-        gauge = self._flying.get(operation)
-        if gauge is None:
-            gauge = self._flying[operation] = self.in_flight.labels(operation)
-        gauge.inc()
+        flying = self._calls.in_flight
+        flying[operation] = flying.get(operation, 0) + 1
 
     def ended(self, operation: str) -> None:
         """Count a request out that was counted in."""
-        self._flying[operation].dec()
+        self._calls.in_flight[operation] -= 1
 
     def answered(self, task_type: str, operation: str, took_s: float) -> None:
         """Count a request that was answered."""
-        series = self._of(task_type, operation)
-        series.success.inc()
-        series.latency.observe(took_s)
+        self._calls.of(task_type, operation).was_answered(took_s)
 
     def failed(self, task_type: str, operation: str, took_s: float, status: Status | None) -> None:
         """Count a request that failed; ``None`` when the caller went away."""
         code = CANCELLED if status is None else str(int(status.error_code))
-        series = self._of(task_type, operation)
         self._failure.labels(task_type, operation, code).inc()
-        series.latency.observe(took_s)
+        self._calls.of(task_type, operation).is_over(took_s)
 
     def inputs(self, task_type: str, size_bytes: int) -> None:
         """Note the size of a task's inputs."""
         self._input_bytes.labels(task_type).observe(size_bytes)
-
-    def _of(self, task_type: str, operation: str) -> _Bound:
-        key = task_type, operation
-        series = self._series.get(key)
-        if series is None:
-            series = self._series[key] = _Bound(self, task_type, operation)
-        return series
 
 
 class _Server(ThreadingWSGIServer):
@@ -174,8 +140,7 @@ class MetricsEndpoint:
         port: int,
         callers: Callers | None = None,
         *,
-        page: Callable[[], str] | None = None,
-        tick: Callable[[], None] | None = None,
+        page: StatusPage | None = None,
     ) -> None:
         """
         Start to answer.
@@ -185,8 +150,7 @@ class MetricsEndpoint:
             host: Address to bind.
             port: 0 for any free one.
             callers: Whose token is asked for, if any is.
-            page: Gives the HTML of ``/``.
-            tick: Called twice a second, in the endpoint's thread.
+            page: What ``/`` and ``/status.json`` tell; it also gets a call twice a second.
 
         Raises:
             OSError: The port cannot be bound.
@@ -198,8 +162,8 @@ class MetricsEndpoint:
             app = guarded(app, callers)
         kind = _Server6 if ":" in host else _Server
         self._server: WSGIServer = make_server(host, port, app, kind, handler_class=_Quiet)
-        if tick is not None:
-            self._server.tick = tick
+        if page is not None:
+            self._server.tick = page.tick
         self._thread = threading.Thread(
             target=self._server.serve_forever, name="flyte-agent-metrics", daemon=True
         )
@@ -216,7 +180,7 @@ class MetricsEndpoint:
 class _App:
     """Which path gives what."""
 
-    def __init__(self, metrics: Callable[..., Any], page: Callable[[], str] | None) -> None:
+    def __init__(self, metrics: Callable[..., Any], page: StatusPage | None) -> None:
         self._metrics, self._page = metrics, page
 
     def __call__(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
@@ -226,19 +190,7 @@ class _App:
             answer: Iterable[bytes] = self._metrics(environ, start)
             return answer
         if path == "/" and self._page is not None:
-            return _send(start, "200 OK", "text/html; charset=utf-8", self._page())
-        return _send(start, "404 Not Found", "text/plain; charset=utf-8", "see / and /metrics\n")
-
-
-def _send(start: Callable[..., Any], status: str, kind: str, text: str) -> list[bytes]:
-    body = text.encode()
-    headers = [
-        ("Content-Type", kind),
-        ("Content-Length", str(len(body))),
-        ("Cache-Control", "no-store"),
-        # Nothing is loaded from anywhere and no script runs, whatever got into the page.
-        ("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'"),
-        ("X-Content-Type-Options", "nosniff"),
-    ]
-    start(status, headers)
-    return [body]
+            return send(start, "200 OK", HTML, self._page.html())
+        if path == "/status.json" and self._page is not None:
+            return send(start, "200 OK", "application/json", self._page.json())
+        return send(start, "404 Not Found", "text/plain; charset=utf-8", "see / and /metrics\n")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from flyte_agent_core.secrets import redact
 
 if TYPE_CHECKING:
-    from flyteidl.admin.agent_pb2 import GetTaskLogsResponse, Resource
+    from flyteidl.admin.agent_pb2 import Resource
     from google.protobuf.struct_pb2 import Struct, Value
 
 _log = logging.getLogger("flyte_agent.server")
@@ -35,18 +35,13 @@ def in_meta(meta: bytes, agent: str) -> bytes:
 
 def in_resource(resource: Resource) -> Resource:
     """Mask secrets in message, links and custom info, and return the resource."""
-    resource.message = redact(resource.message)
+    if resource.message:
+        resource.message = redact(resource.message)
     for link in resource.log_links:
         link.uri, link.name = redact(link.uri), redact(link.name)
     if resource.HasField("custom_info"):
         _mask_struct(resource.custom_info)
     return resource
-
-
-def in_log(log: GetTaskLogsResponse) -> GetTaskLogsResponse:
-    """Mask secrets in a job's log, and return it."""
-    log.body.results[:] = [redact(line) for line in log.body.results]
-    return log
 
 
 def _masked(value: Any) -> Any:

@@ -16,13 +16,15 @@ from .errors import WrongKindError
 
 if TYPE_CHECKING:
     from flyteidl.admin.agent_pb2 import (
-        GetTaskLogsResponse,
         GetTaskMetricsResponse,
         Resource,
         TaskExecutionMetadata,
     )
     from flyteidl.core.literals_pb2 import LiteralMap
     from flyteidl.core.tasks_pb2 import TaskTemplate
+
+    from flyte_agent_core.logs import Lines
+    from flyte_agent_core.threads import Threads
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,8 +66,8 @@ class Served(Protocol):
     async def metrics(self, meta: bytes) -> GetTaskMetricsResponse:
         """Return the job's figures."""
 
-    async def logs(self, meta: bytes) -> GetTaskLogsResponse:
-        """Return the job's log."""
+    def logs(self, meta: bytes) -> Lines:
+        """Yield the job's log as it comes, in lists of lines."""
 
 
 def must_be_sync(served: Served) -> None:
@@ -92,6 +94,7 @@ class CoreAgent:
         self.task_type: str = agent.task_category.name
         self.version: int = agent.task_category.version
         self.is_sync = isinstance(agent, SyncAgent)
+        self.threads: Threads = agent.runtime.threads
 
     async def create(self, start: Start) -> bytes:
         """Start the job and return its metadata."""
@@ -101,7 +104,7 @@ class CoreAgent:
 
     async def get(self, meta: bytes) -> Resource:
         """Return the state of the job; never raises, the guard sees to it."""
-        resource = await self.agent.get(resource_meta=self._decoded(meta))
+        resource = await self.agent.get(resource_meta=self.agent.metadata_type.decode(meta))
         message: Resource = await resource.to_flyte_idl()
         return message
 
@@ -133,9 +136,9 @@ class CoreAgent:
         )
         return figures
 
-    async def logs(self, meta: bytes) -> GetTaskLogsResponse:
-        """Return the job's log."""
-        lines: GetTaskLogsResponse = await self.agent.get_logs(resource_meta=self._decoded(meta))
+    def logs(self, meta: bytes) -> Lines:
+        """Yield the job's log as it comes."""
+        lines: Lines = self.agent.log_lines(self._decoded(meta))
         return lines
 
     def _decoded(self, meta: bytes) -> Any:

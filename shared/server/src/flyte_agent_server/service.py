@@ -17,7 +17,9 @@ from flyte_agent_core import AsyncAgent
 from . import flyte1, flyte2
 from .edge import Edge
 from .errors import ListenError
+from .handlers import by_name
 from .health import Health
+from .limits import Limits
 from .metrics import Metrics, MetricsEndpoint
 from .security import Security
 from .settings import Settings
@@ -27,6 +29,7 @@ from .warm_up import warm_up
 from .watchdog import Watchdog
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
     from typing_extensions import Self
@@ -58,6 +61,7 @@ class AgentService:
 
     Attributes:
         port: The port that is really listened on, once started.
+        when_ready: Called when the agents have done what they do before their first task.
     """
 
     def __init__(
@@ -70,9 +74,14 @@ class AgentService:
         self.settings = settings or Settings()
         self.metrics = Metrics()
         self.security = Security(self.settings)
+        certificates = self.security.certificates
+        if certificates is not None:
+            self.metrics.tls_expiry.set_function(lambda: certificates.expires_s)
         catalogue.govern(lambda: self.security.policy)
+        catalogue.limit(_limits(self.settings))
         self.port = 0
         self.metrics_port = 0
+        self.when_ready: Callable[[], None] | None = None
         self._endpoint: MetricsEndpoint | None = None
         self._server: grpc.aio.Server | None = None
         self._health = Health(SERVICES)
@@ -104,14 +113,18 @@ class AgentService:
         for agent in self.catalogue.agents:
             if isinstance(agent, AsyncAgent):
                 agent.poll_fresh_s = settings.poll_fresh_s
+        if settings.threads_per_agent:
+            self.catalogue.allow_threads(settings.threads_per_agent)
         tracing = self._tracing or from_environment()
         if tracing is not None:
             self._edge.tracing = self._listening.enter_context(tracing)
         # Two services on one port would share its connections without either noticing, so only the
         # processes of one service may.
         shared = ("grpc.so_reuseport", int(settings.processes > 1))
-        server = grpc.aio.server(
-            options=(*_CHANNEL_OPTIONS, shared), interceptors=self.security.interceptors()
+        server = by_name(
+            grpc.aio.server(
+                options=(*_CHANNEL_OPTIONS, shared), interceptors=self.security.interceptors()
+            )
         )
         for protocol in (flyte1, flyte2):
             protocol.add_to(server, self.catalogue, self._edge)
@@ -119,14 +132,20 @@ class AgentService:
             (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), server
         )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
-        self.port = _bind(self.security, server, settings)
-        if settings.metrics_port is not None:
-            self._endpoint = self._start_metrics(settings.metrics_port)
-            self.metrics_port = self._endpoint.port
-        await server.start()
+        try:
+            self.port = _bind(self.security, server, settings)
+            if settings.metrics_port is not None:
+                self._endpoint = self._start_metrics(settings.metrics_port)
+                self.metrics_port = self._endpoint.port
+            self.catalogue.hold()  # until warm_up says otherwise: a call may come at once
+            await server.start()
+        except BaseException:
+            await server.stop(None)
+            self._listening.close()
+            raise
         self._server = server
         self._background.enter_context(Watchdog())
-        self._background.enter_context(warm_up(self.catalogue.agents))
+        self._background.enter_context(warm_up(self.catalogue, self.when_ready))
 
     async def stop(self, grace_s: float | None = None) -> None:
         """
@@ -141,7 +160,7 @@ class AgentService:
             return
         ends_s = time.monotonic() + grace_s
         self._health.drain()
-        self._edge.draining = True
+        self._edge.drain()
         self._background.close()
         await server.stop(grace_s)
         await self._settle(ends_s - time.monotonic())
@@ -165,11 +184,19 @@ class AgentService:
         host = self.settings.metrics_address.strip("[]") or "::"
         try:
             page = self._listening.enter_context(StatusPage(self.catalogue, self.metrics))
-            return MetricsEndpoint(
-                self.metrics, host, port, self.security.callers, page=page.html, tick=page.tick
-            )
+            return MetricsEndpoint(self.metrics, host, port, self.security.callers, page=page)
         except OSError as error:
             raise _cannot_listen(host, port, "--metrics-port", error) from error
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        settings.max_calls,
+        settings.max_calls_per_agent,
+        settings.max_waiting_per_agent,
+        settings.max_wait_s,
+        settings.max_logs_per_agent,
+    )
 
 
 def _bind(security: Security, server: grpc.aio.Server, settings: Settings) -> int:
@@ -180,7 +207,8 @@ def _bind(security: Security, server: grpc.aio.Server, settings: Settings) -> in
 
 
 def _cannot_listen(host: str, port: int, option: str, error: Any) -> ListenError:
+    said = str(error).partition(";")[0]  # gRPC goes on with how to make it say more
     return ListenError(
         f"cannot listen on {host}:{port}: the port is taken, or the address is not this machine's "
-        f"({error}). Choose another with {option} (0 for any free one) or --host"
+        f"({said}). Choose another with {option} (0 for any free one) or --host"
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Literal
 
+from .errors import ConfigFileError
+
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
@@ -32,6 +34,12 @@ class Settings:
         tls_key: File with its private key, PEM.
         tls_client_ca: File with the authorities whose certificates callers must show, PEM.
         tokens: References to the secrets with the tokens of callers; none: no token is asked for.
+        max_calls: Calls of all agents, those that wait included; further ones are refused.
+        max_calls_per_agent: Calls of one agent at once; further ones wait.
+        max_waiting_per_agent: Calls of one agent that wait; further ones are refused.
+        max_wait_s: For how long one waits at most.
+        max_logs_per_agent: Logs of one agent that are streamed at once; further ones are refused.
+        threads_per_agent: Blocking vendor calls of one agent at once; 0 for what each agent says.
         config: The file that further settings, and the policy, were read from.
     """
 
@@ -51,12 +59,29 @@ class Settings:
     tls_key: str = ""
     tls_client_ca: str = ""
     tokens: tuple[str, ...] = ()
+    max_calls: int = 50_000
+    max_calls_per_agent: int = 1000
+    max_waiting_per_agent: int = 10_000
+    max_wait_s: float = 60.0
+    max_logs_per_agent: int = 100
+    threads_per_agent: int = 0
     config: str = ""
 
     def __post_init__(self) -> None:
-        """Bring the two ways to say "no metrics" together."""
+        """
+        Bring the two ways to say "no metrics" together, and refuse what makes no sense.
+
+        Raises:
+            ConfigFileError: It names the setting.
+        """
         if self.no_metrics:
             object.__setattr__(self, "metrics_port", None)
+        if self.max_calls < self.max_calls_per_agent:
+            raise ConfigFileError(
+                f"max_calls: found {self.max_calls}, expected at least max_calls_per_agent "
+                f"({self.max_calls_per_agent}): one agent alone could fill the service. Raise "
+                "--max-calls, or lower --max-calls-per-agent"
+            )
 
     @property
     def metrics_address(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from . import logs
+from . import allocator, logs
 from .bootstrap import import_flytekit
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ def assemble(
     Raises:
         UnknownAgentError: Nothing installed has one of the names.
     """
+    allocator.few_arenas()
     import_flytekit()
     logs.configure(log_format, log_level)
     from . import discovery

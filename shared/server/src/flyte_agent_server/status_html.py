@@ -5,10 +5,13 @@ from __future__ import annotations
 import dataclasses
 import time
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Sequence
+
+HTML = "text/html; charset=utf-8"
+"""The type of the page."""
 
 _STYLE = """
 :root { color-scheme: light dark; }
@@ -34,28 +37,44 @@ class Row:
     kind: str = ""
 
 
-def table(head: Sequence[str], rows: Iterable[Row], nothing: str) -> str:
-    """Return a table, or the words for none."""
-    lines = [
+@dataclasses.dataclass(frozen=True)
+class Section:
+    """
+    A part of the page: a table, or the words for none.
+
+    Attributes:
+        name: What the sections of several processes have in common.
+        title: What stands above it.
+        head: The names of the columns.
+        rows: The lines of the table.
+        nothing: Stands there when there is no line.
+    """
+
+    name: str
+    title: str
+    head: Sequence[str]
+    rows: Sequence[Row]
+    nothing: str
+
+    def html(self) -> str:
+        """Return it as HTML."""
+        content = _table(self) if self.rows else f'<p class="none">{escape(self.nothing)}</p>'
+        return f"<section><h2>{escape(self.title)}</h2>{content}</section>"
+
+
+def _table(section: Section) -> str:
+    heads = "".join(f'<th scope="col">{escape(each)}</th>' for each in section.head)
+    body = "".join(
         f'<tr class="{escape(row.kind)}">'
         + "".join(f"<td>{escape(str(cell))}</td>" for cell in row.cells)
         + "</tr>"
-        for row in rows
-    ]
-    if not lines:
-        return f'<p class="none">{escape(nothing)}</p>'
-    heads = "".join(f'<th scope="col">{escape(each)}</th>' for each in head)
-    body = "".join(lines)
+        for row in section.rows
+    )
     return f'<div class="scroll"><table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
-def section(title: str, content: str) -> str:
-    """Return a part of the page; ``content`` is HTML."""
-    return f"<section><h2>{escape(title)}</h2>{content}</section>"
-
-
-def page(about: str, sections: Sequence[str]) -> str:
-    """Return the page; ``sections`` are HTML."""
+def page(about: str, sections: Sequence[Section]) -> str:
+    """Return the page."""
     now = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime())
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
@@ -63,7 +82,32 @@ def page(about: str, sections: Sequence[str]) -> str:
         '<meta http-equiv="refresh" content="10">'
         f"<title>Flyte agents</title><style>{_STYLE}</style></head><body>"
         f"<header><h1>Flyte agents</h1><span>{escape(about)}</span></header>"
-        f"<main>{''.join(sections)}</main>"
-        f"<footer>{escape(now)}; comes again every 10 s. Metrics: /metrics</footer>"
+        f"<main>{''.join(section.html() for section in sections)}</main>"
+        f"<footer>{escape(now)}; comes again every 10 s. For machines: /status.json, "
+        "/metrics</footer>"
         "</body></html>"
     )
+
+
+def duration(seconds: float) -> str:
+    """Return a time for people: ``3 min``."""
+    whole = int(seconds)
+    for unit, size in (("d", 86_400), ("h", 3600), ("min", 60)):
+        if whole >= 2 * size:
+            return f"{whole // size} {unit}"
+    return f"{whole} s"
+
+
+def send(start: Callable[..., Any], status: str, kind: str, text: str) -> list[bytes]:
+    """Answer an HTTP request with a text that nothing may be loaded from or run in."""
+    body = text.encode()
+    headers = [
+        ("Content-Type", kind),
+        ("Content-Length", str(len(body))),
+        ("Cache-Control", "no-store"),
+        # Nothing is loaded from anywhere and no script runs, whatever got into the page.
+        ("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'"),
+        ("X-Content-Type-Options", "nosniff"),
+    ]
+    start(status, headers)
+    return [body]

@@ -7,6 +7,8 @@ warnings of the log; nothing of a task's inputs, and no secret that is known as 
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import logging
 import time
 from collections import deque
@@ -16,7 +18,7 @@ from flyte_agent_core import observe
 
 from .logs import Recent
 from .status_figures import Calls, Snapshot, snapshot
-from .status_html import Row, page, section, table
+from .status_html import Row, Section, duration, page
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,21 +71,30 @@ class StatusPage:
 
     def html(self) -> str:
         """Return the page as it is now."""
+        return page(f"up for {duration(self._up_s())}", self.sections())
+
+    def json(self) -> str:
+        """Return the same for machines; of several processes the one that watches them reads it."""
+        parts = [dataclasses.asdict(section) for section in self.sections()]
+        return json.dumps({"up_s": round(self._up_s(), 1), "sections": parts}, default=str)
+
+    def sections(self) -> list[Section]:
+        """Return the parts of the page."""
         now_s = self._clock()
         then_s, before = self._samples[0]
         calls = snapshot(self._metrics.registry).since(before)
         window_s = max(now_s - then_s, 1.0)
-        return page(
-            f"up for {_duration(now_s - self._started_s)}",
-            [
-                section("Agents", self._agents()),
-                section(f"Calls of the last {_duration(window_s)}", _calls(calls, window_s)),
-                section("Vendors", self._vendors()),
-                section("Last warnings and errors", self._errors()),
-            ],
-        )
+        return [
+            self._agents(),
+            _calls(calls, window_s),
+            self._vendors(),
+            self._errors(),
+        ]
 
-    def _agents(self) -> str:
+    def _up_s(self) -> float:
+        return self._clock() - self._started_s
+
+    def _agents(self) -> Section:
         rows = []
         for agent in self._catalogue.listing():
             types = [category.name for category in agent.supported_task_categories]
@@ -92,9 +103,10 @@ class StatusPage:
             rows.append(
                 Row([agent.name, ", ".join(sorted(versions)), kind, ", ".join(sorted(types))])
             )
-        return table(["agent", "package", "kind", "task types"], rows, "no agent is served")
+        head = ["agent", "package", "kind", "task types"]
+        return Section("agents", "Agents", head, rows, "no agent is served")
 
-    def _vendors(self) -> str:
+    def _vendors(self) -> Section:
         rows = []
         for name, vendor in sorted(self._metrics.meters.vendors.items()):
             state = "well" if vendor.is_well else "failing"
@@ -102,9 +114,9 @@ class StatusPage:
             cells = [name, state, vendor.passed, vendor.failed, _at(vendor.passed_s), last]
             rows.append(Row(cells, "" if vendor.is_well else "bad"))
         head = ["vendor", "state", "passed", "failed", "last that passed", "last that failed"]
-        return table(head, rows, "no vendor has been called yet")
+        return Section("vendors", "Vendors", head, rows, "no vendor has been called yet")
 
-    def _errors(self) -> str:
+    def _errors(self) -> Section:
         rows = [
             Row(
                 [_at(when_s), level, said, " ".join(f"{k}={v}" for k, v in call.items())],
@@ -112,10 +124,11 @@ class StatusPage:
             )
             for when_s, level, said, call in reversed(self._recent.lines)
         ]
-        return table(["time (UTC)", "level", "message", "call"], rows, "none since the start")
+        head = ["time (UTC)", "level", "message", "call"]
+        return Section("errors", "Last warnings and errors", head, rows, "none since the start")
 
 
-def _calls(calls: dict[tuple[str, str], Calls], window_s: float) -> str:
+def _calls(calls: dict[tuple[str, str], Calls], window_s: float) -> Section:
     rows = [
         Row(
             [
@@ -132,7 +145,7 @@ def _calls(calls: dict[tuple[str, str], Calls], window_s: float) -> str:
         if each.count
     ]
     head = ["task type", "operation", "rate", "failed", "mean", "95 % within"]
-    return table(head, rows, "none")
+    return Section("calls", f"Calls of the last {duration(window_s)}", head, rows, "none")
 
 
 def _distribution(catalogue: Catalogue, task_type: str) -> str:
@@ -154,14 +167,6 @@ def _version(metadata: Any, root: str) -> str:
         except metadata.PackageNotFoundError:
             continue
     return root
-
-
-def _duration(seconds: float) -> str:
-    whole = int(seconds)
-    for unit, size in (("d", 86_400), ("h", 3600), ("min", 60)):
-        if whole >= 2 * size:
-            return f"{whole // size} {unit}"
-    return f"{whole} s"
 
 
 def _seconds(value_s: float) -> str:

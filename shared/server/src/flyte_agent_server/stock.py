@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
     from flyteidl.admin.agent_pb2 import GetTaskLogsResponse, GetTaskMetricsResponse, Resource
 
+    from flyte_agent_core.logs import Lines
+
 _log = logging.getLogger("flyte_agent.server")
 
 _MAX_THREADS = 32
@@ -45,7 +47,7 @@ class StockAgent:
         self.task_type: str = agent.task_category.name
         self.version: int = agent.task_category.version
         self.is_sync = isinstance(agent, SyncConnectorBase)
-        self._threads = Threads(_MAX_THREADS)
+        self.threads = Threads(_MAX_THREADS)
 
     async def create(self, start: Start) -> bytes:
         """Start the job and return its metadata."""
@@ -93,19 +95,17 @@ class StockAgent:
             )
         return figures
 
-    async def logs(self, meta: bytes) -> GetTaskLogsResponse:
-        """Return the job's log."""
+    async def logs(self, meta: bytes) -> Lines:
+        """Yield the job's log: all of it at once, as flytekit's agents give it."""
         decoded = self._decoded(meta)
         with _explained():
-            lines: GetTaskLogsResponse = await self._call(
-                self.agent.get_logs, resource_meta=decoded
-            )
-        return lines
+            log: GetTaskLogsResponse = await self._call(self.agent.get_logs, resource_meta=decoded)
+        yield log.body.results
 
     async def _call(self, method: Any, **arguments: Any) -> Any:
         if inspect.iscoroutinefunction(method):
             return await method(**arguments)
-        return await self._threads.run(functools.partial(method, **arguments))
+        return await self.threads.run(functools.partial(method, **arguments))
 
     def _decoded(self, meta: bytes) -> Any:
         try:

@@ -15,7 +15,6 @@ import json
 from typing import TYPE_CHECKING
 
 from flyteidl.admin.agent_pb2 import (
-    GetTaskLogsResponse,
     GetTaskMetricsResponse,
     Resource,
 )
@@ -24,6 +23,8 @@ from google.protobuf.message import DecodeError
 from .answers import failure, terminal
 
 if TYPE_CHECKING:
+    from flyte_agent_core.logs import Lines
+
     from .served import Served, Start
 
 RESULT_LIMIT_BYTES = 32 * 1024
@@ -73,9 +74,9 @@ class SyncAsAsync:
         """Return no figures: they came with the result."""
         return GetTaskMetricsResponse()
 
-    async def logs(self, meta: bytes) -> GetTaskLogsResponse:
-        """Return no log: there was no job."""
-        return GetTaskLogsResponse()
+    async def logs(self, meta: bytes) -> Lines:
+        """Yield no line: there was no job."""
+        yield ()
 
     def _too_large(self, size: int) -> Resource:
         return failure(

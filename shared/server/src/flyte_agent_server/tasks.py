@@ -17,15 +17,16 @@ from google.protobuf.message import DecodeError
 
 from flyte_agent_core import secrets
 
-from . import answers
+from . import answers, log_stream
 from .errors import BadRequestError
+from .log_stream import LogStream
 from .served import Start
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import Callable
 
     from .catalogue import Catalogue
-    from .edge import Call, Edge
+    from .edge import Edge
 
 _log = logging.getLogger("flyte_agent.server")
 
@@ -36,25 +37,18 @@ class Dialect:
     What one protocol has beside the other.
 
     Attributes:
-        connection: The message that reads ``connection`` out of each operation's request.
+        connects: Whether its requests may have a ``connection``.
+        create: The message that has it; the rest of the request is read as Flyte 1's.
+        get: The message of a poll.
+        delete: The message that stops a job.
         resource: What becomes of a resource that leaves.
-        log: What becomes of a piece of a log.
     """
 
-    connection: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    resource: Callable[[v1.Resource], v1.Resource] = lambda resource: resource
-    log: Callable[[v1.GetTaskLogsResponse], Any] = lambda piece: piece
-
-    def connection_of(self, operation: str, raw: bytes) -> dict[str, str] | None:
-        """Return the secrets and settings in a request; none of them is logged from now on."""
-        kind = self.connection.get(operation)
-        if kind is None:
-            return None
-        found = parsed(kind, raw).connection
-        values = {**found.configs, **found.secrets}
-        for value in values.values():
-            secrets.remember(value)
-        return values
+    connects: bool = False
+    create: Any = v1.CreateTaskRequest
+    get: Any = v1.GetTaskRequest
+    delete: Any = v1.DeleteTaskRequest
+    resource: Callable[[v1.Resource], v1.Resource] | None = None
 
 
 class Tasks:
@@ -72,7 +66,10 @@ class Tasks:
         async with self._edge.call(context, "create") as call:
             request = parsed(v1.CreateTaskRequest, raw)
             template = request.template
-            self._about(call, raw, template.type, execution_of(request))
+            connection = None
+            if self._dialect.connects:
+                connection = connection_of(parsed(self._dialect.create, raw))
+            call.about(template.type, execution=execution_of(request), connection=connection)
             served = self._catalogue.find(template.type, template.task_type_version)
             self._edge.metrics.inputs(template.type, request.inputs.ByteSize())
             start = Start(
@@ -85,19 +82,23 @@ class Tasks:
     async def get(self, raw: bytes, context: Any) -> v1.GetTaskResponse:
         """Tell the state of a job."""
         async with self._edge.call(context, "get") as call:
-            request = parsed(v1.GetTaskRequest, raw)
+            request = parsed(self._dialect.get, raw)
             task_type, version = _category(request)
-            self._about(call, raw, task_type)
+            connection = connection_of(request) if self._dialect.connects else None
+            call.about(task_type, connection=connection)
             resource = await self._catalogue.find(task_type, version).get(request.resource_meta)
-            resource = self._dialect.resource(answers.deliverable(resource))
+            resource = answers.deliverable(resource)
+            if self._dialect.resource is not None:
+                resource = self._dialect.resource(resource)
             return v1.GetTaskResponse(resource=resource)
 
     async def delete(self, raw: bytes, context: Any) -> v1.DeleteTaskResponse:
         """Stop a job."""
         async with self._edge.call(context, "delete") as call:
-            request = parsed(v1.DeleteTaskRequest, raw)
+            request = parsed(self._dialect.delete, raw)
             task_type, version = _category(request)
-            self._about(call, raw, task_type)
+            connection = connection_of(request) if self._dialect.connects else None
+            call.about(task_type, connection=connection)
             await self._catalogue.find(task_type, version).delete(request.resource_meta)
             _log.info("deleted")
             return v1.DeleteTaskResponse()
@@ -107,24 +108,23 @@ class Tasks:
         async with self._edge.call(context, "get_metrics") as call:
             request = parsed(v1.GetTaskMetricsRequest, raw)
             task_type, version = _category(request)
-            self._about(call, raw, task_type)
+            call.about(task_type)
             served = self._catalogue.find(task_type, version)
             return answers.chosen(await served.metrics(request.resource_meta), set(request.queries))
 
-    async def logs(self, raw: bytes, context: Any) -> AsyncIterator[Any]:
-        """Stream a job's log: pieces of it, then where to go on."""
+    async def logs(self, raw: bytes, context: Any) -> None:
+        """Stream a job's log: pieces of it as they come, then where to go on."""
         async with self._edge.call(context, "get_logs") as call:
             request = parsed(v1.GetTaskLogsRequest, raw)
             task_type, version = _category(request)
-            self._about(call, raw, task_type)
-            first = answers.log_position(request.token)
-            log = await self._catalogue.find(task_type, version).logs(request.resource_meta)
-            for piece in answers.log_pieces(log, first, request.lines):
-                yield self._dialect.log(piece)
-
-    def _about(self, call: Call, raw: bytes, task_type: str, execution: str = "") -> None:
-        connection = self._dialect.connection_of(call.operation, raw)
-        call.about(task_type, execution=execution, connection=connection)
+            call.about(task_type)
+            first = log_stream.position(request.token)
+            log = self._catalogue.find(task_type, version).logs(request.resource_meta)
+            # Written and not yielded: who is cancelled in a `yield` only hears of it much later.
+            async with LogStream(log, first, request.lines, self._edge.stopping) as stream:
+                while lines := await stream.next():
+                    await context.write(log_stream.body(lines))
+                await context.write(log_stream.header(stream.position))
 
 
 def parsed(kind: Any, raw: bytes) -> Any:
@@ -143,6 +143,17 @@ def parsed(kind: Any, raw: bytes) -> Any:
         ) from error
 
 
+def connection_of(request: Any) -> dict[str, str] | None:
+    """Return the secrets and settings in a request; none of them is logged from now on."""
+    if not request.HasField("connection"):
+        return None
+    found = request.connection
+    values = {**found.configs, **found.secrets}
+    for value in values.values():
+        secrets.remember(value)
+    return values
+
+
 def execution_of(request: Any) -> str:
     """Return Flyte's name of the execution that a create belongs to."""
     run = request.task_execution_metadata.task_execution_id
@@ -153,4 +164,6 @@ def execution_of(request: Any) -> str:
 def _category(request: Any) -> tuple[str, int]:
     """Return task type and version; the older of the two fields has no version."""
     category = request.task_category
-    return (category.name, category.version) if category.name else (request.task_type, 0)
+    if category.name:
+        return category.name, category.version
+    return getattr(request, "task_type", ""), 0  # Flyte 2 has none

@@ -10,12 +10,14 @@ from __future__ import annotations
 import logging
 import ssl
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import grpc
 
 from .errors import ConfigFileError
+from .tls_expiry import SOON_S, expires_s
 
 if TYPE_CHECKING:
     from .settings import Settings
@@ -24,7 +26,12 @@ _log = logging.getLogger("flyte_agent.server")
 
 
 class Certificates:
-    """Certificate, key and, for mutual TLS, the authorities of callers."""
+    """
+    Certificate, key and, for mutual TLS, the authorities of callers.
+
+    Attributes:
+        expires_s: When the certificate ends, in seconds since 1970; 0 when that cannot be told.
+    """
 
     def __init__(self, cert: str, key: str, client_ca: str = "") -> None:
         """
@@ -34,6 +41,7 @@ class Certificates:
             ConfigFileError: One is missing, or they do not belong together.
         """
         self._cert, self._key, self._client_ca = cert, key, client_ca
+        self.expires_s = 0.0
         self._lock = threading.Lock()  # gRPC asks from threads of its own
         self._seen = self._signature()
         self._current = self._read()
@@ -114,6 +122,12 @@ class Certificates:
                     f"tls_client_ca: found {self._client_ca}, which cannot be used ({error}); "
                     "expected PEM certificates"
                 ) from error
+        self.expires_s = expires_s(context, self._cert)
+        left_s = self.expires_s - time.time()
+        if self.expires_s and left_s < SOON_S:
+            _log.warning(
+                "the certificate in %s ends in %.1f days: renew it", self._cert, left_s / 86_400
+            )
 
 
 def _no_password() -> str:

@@ -2,7 +2,9 @@
 Traces with OpenTelemetry: Flyte's call, the agent's work in it, the vendor's calls in that.
 
 Optional (``pip install 'flyte-agent-server[otel]'``) and off unless the usual ``OTEL_…`` variables
-say where traces go. The caller's W3C ``traceparent`` in the gRPC metadata is the parent.
+say where traces go. The caller's W3C ``traceparent`` in the gRPC metadata is the parent, and vendors
+get that of the span of their call. Baggage is not passed on: it is the caller's, and vendors are
+strangers.
 """
 
 from __future__ import annotations
@@ -36,9 +38,11 @@ class Tracing:
     def __init__(self, provider: Any) -> None:
         from opentelemetry import trace  # is not there without the extra
         from opentelemetry.propagate import extract
+        from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
         self._kinds, self._extract, self._provider = trace.SpanKind, extract, provider
         self._tracer = provider.get_tracer("flyte_agent")
+        self._w3c = TraceContextTextMapPropagator()
 
     @contextlib.contextmanager
     def call(self, metadata: Any, operation: str) -> Iterator[Any]:
@@ -69,8 +73,14 @@ class Tracing:
                 failed(span, type(error).__name__)
                 raise
 
+    def headers(self) -> dict[str, str]:
+        """Return the headers that name the current span; what the core gives to vendors' clients."""
+        carrier: dict[str, str] = {}
+        self._w3c.inject(carrier)
+        return carrier
+
     def __enter__(self) -> Self:
-        observe.trace_with(self.inner)
+        observe.trace_with(self.inner, self.headers)
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 import logging
@@ -12,6 +11,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING
 
+from . import loop
 from .commands.serve import assembled, serve_here
 from .errors import ServiceError
 from .settings import Settings
@@ -35,7 +35,7 @@ def main() -> int:
         threading.Thread(target=_end_with_supervisor, daemon=True).start()
 
     try:
-        asyncio.run(serve_here(assembled(settings), settings, ready))
+        loop.run(serve_here(assembled(settings), settings, ready))
     except ServiceError as error:
         _log.error("%s", error)
         return 1

@@ -22,11 +22,11 @@ class Authority:
         self.certificate = folder / f"{name}.pem"
         self.certificate.write_bytes(self._sign(self._name, self._key, authority=True))
 
-    def issue(self, name: str, stem: str = "") -> tuple[Path, Path]:
-        """Write a certificate and its key as ``<stem>.crt`` and ``<stem>.key``."""
+    def issue(self, name: str, stem: str = "", *, days: int = 30) -> tuple[Path, Path]:
+        """Write a certificate and its key as ``<stem>.crt`` and ``<stem>.key``; it ends in ``days``."""
         key = ec.generate_private_key(ec.SECP256R1())
         certificate = self.folder / f"{stem or name}.crt"
-        certificate.write_bytes(self._sign(_named(name), key))
+        certificate.write_bytes(self._sign(_named(name), key, days=days))
         secret = self.folder / f"{stem or name}.key"
         secret.write_bytes(
             key.private_bytes(
@@ -38,7 +38,12 @@ class Authority:
         return certificate, secret
 
     def _sign(
-        self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, *, authority: bool = False
+        self,
+        subject: x509.Name,
+        key: ec.EllipticCurvePrivateKey,
+        *,
+        authority: bool = False,
+        days: int = 30,
     ) -> bytes:
         now = dt.datetime.now(dt.timezone.utc)
         address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
@@ -49,8 +54,8 @@ class Authority:
             .issuer_name(self._name)
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - dt.timedelta(hours=1))
-            .not_valid_after(now + dt.timedelta(days=1))
+            .not_valid_before(now - dt.timedelta(days=9))
+            .not_valid_after(now + dt.timedelta(days=days))
             .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
             .add_extension(x509.SubjectAlternativeName([address]), critical=False)
             .sign(self._key, hashes.SHA256())

@@ -93,6 +93,8 @@ class StreamCall:
     def start(self, work: Any) -> None:
         """Begin."""
         self._task = asyncio.ensure_future(work)
+        # Not in the work itself: one that is cancelled before its first step runs nothing at all.
+        self._task.add_done_callback(lambda _: self.received.put_nowait(END))
 
     async def write(self, message: Any) -> None:
         """Send a message."""

@@ -92,10 +92,7 @@ class Loopback:
             async for reply in handler.stream_stream(requests(), context):
                 stream.received.put_nowait(handler.response_serializer(reply))
 
-        try:
-            await answered(serve(), context, timeout_s)
-        finally:
-            stream.received.put_nowait(END)
+        await answered(serve(), context, timeout_s)
 
     def _handler(self, method: str) -> Any:
         for service in self._services:

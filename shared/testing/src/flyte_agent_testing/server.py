@@ -29,6 +29,7 @@ from typing import Any, TypeVar
 from typing_extensions import Self
 
 from .faults import Fault, Faults
+from .tls import Certificate
 from .transport import TRANSPORT, HttpServer, Receive, Send, config_for, read_body, send_reply
 from .wire import Endpoint, Reply, ReplyError, Request, RouteTable, route
 
@@ -46,6 +47,12 @@ class FakeServer:
     """
     Base of every stand-in: starts on a free loopback port, records what it is asked, and fails when told to.
 
+    Args:
+        host: Where to listen.
+        port: The same; 0 for a free one.
+        latency_s: See below.
+        tls: Speak ``https`` with this certificate; :func:`flyte_agent_testing.tls.make_certificate` makes one.
+
     Attributes:
         faults: Scripted faults, by route name.
         latency_s: Every answer waits this long, as a distant vendor's would.
@@ -53,14 +60,21 @@ class FakeServer:
         errors: Exceptions that escaped a route (answered with 500); a test should find none.
     """
 
-    def __init__(self, *, host: str = "127.0.0.1", port: int = 0, latency_s: float = 0.0) -> None:
+    def __init__(
+        self,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        latency_s: float = 0.0,
+        tls: Certificate | None = None,
+    ) -> None:
         self._routes = RouteTable(self)
         self.faults = Faults(self._routes.names)
         self.latency_s = latency_s
         self.requests: deque[Request] = deque(maxlen=KEPT_REQUESTS)
         self.errors: deque[Exception] = deque(maxlen=100)
         self.connections = 0
-        self._address = (host, port)
+        self._address, self._tls = (host, port), tls
         self._counts: Counter[str] = Counter()
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -77,7 +91,8 @@ class FakeServer:
         ready = threading.Event()
         name = f"{type(self).__name__}-loop"
         self._pool = ThreadPoolExecutor(16, thread_name_prefix=f"{type(self).__name__}-route")
-        self._server = HttpServer(config_for(self._answer, self._count_connection), ready)
+        config = config_for(self._answer, self._count_connection, self._tls)
+        self._server = HttpServer(config, ready)
         self._thread = threading.Thread(
             target=self._serve, args=(listener,), name=name, daemon=True
         )
@@ -107,7 +122,8 @@ class FakeServer:
     @property
     def url(self) -> str:
         """Where it listens, without a trailing slash."""
-        return f"http://{self._address[0]}:{self._address[1]}"
+        scheme = "https" if self._tls else "http"
+        return f"{scheme}://{self._address[0]}:{self._address[1]}"
 
     def call_later(self, delay_s: float, function: Callable[[], None]) -> None:
         """Run a quick function on the server's loop after a while; forgotten when the server stops."""

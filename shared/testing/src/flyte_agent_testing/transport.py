@@ -11,6 +11,7 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from .tls import Certificate
 from .wire import Reply, Request
 
 Receive = Callable[[], Any]
@@ -45,7 +46,9 @@ class HttpServer(uvicorn.Server):
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def config_for(app: Callable[..., Any], on_connection: Callable[[], None]) -> uvicorn.Config:
+def config_for(
+    app: Callable[..., Any], on_connection: Callable[[], None], tls: Certificate | None = None
+) -> uvicorn.Config:
     """Settings that leave logging, signals and headers alone; ``on_connection`` hears of each new one."""
     return uvicorn.Config(
         app,
@@ -60,6 +63,8 @@ def config_for(app: Callable[..., Any], on_connection: Callable[[], None]) -> uv
         server_header=False,
         date_header=False,
         timeout_keep_alive=75,
+        ssl_certfile=tls.chain if tls else None,
+        ssl_keyfile=tls.key if tls else None,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 
 from kit_reference import suites
 from kit_reference.core_agent import BlockingCoreAgent
@@ -60,3 +61,10 @@ class TestSlowVendor(suites.Async):
 
 class TestSensor(suites.Sensing):
     """Waits for something."""
+
+
+# Each call takes a few turns of the event loop, more or less, as the seed says; `nox -s stories` has fifty.
+for seed in range(1, int(os.environ.get("KIT_SEEDS", "1")) + 1):
+    for suite in (suites.Async, suites.Sync, suites.Sensing):
+        name = f"TestSeed{seed}{suite.__name__}"
+        globals()[name] = type(name, (suite,), {"seed": seed})

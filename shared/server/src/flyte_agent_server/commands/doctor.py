@@ -15,20 +15,32 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from flyte_agent_server.examination import Examined
+    from flyte_agent_server.settings import Settings
     from flyte_agent_server.startup import Assembly
 
 _MARKS = {"ok": ("ok", "green"), "warning": ("warn", "yellow"), "error": ("FAIL", "red")}
 
 
 def run(
-    *, wanted: tuple[str, ...], unwanted: tuple[str, ...], timeout_s: float, as_json: bool
+    *,
+    wanted: tuple[str, ...],
+    unwanted: tuple[str, ...],
+    timeout_s: float,
+    as_json: bool,
+    settings: Callable[[], Settings],
 ) -> int:
-    """Ask every agent how it is; the exit code is 1 when something is in the way of a task."""
+    """
+    Ask the service and every agent how they are.
+
+    ``settings`` gives what ``flyte-agent serve`` would start with. The exit code is 1 when something
+    is in the way of a task.
+    """
     assembly = assemble(wanted, unwanted, log_level="CRITICAL")
-    from flyte_agent_server.examination import examine
+    from flyte_agent_server.examination import examine, examine_service
 
     with _progress(assembly, shown=not as_json) as told:
-        found = asyncio.run(examine(assembly, timeout_s, told))
+        agents = asyncio.run(examine(assembly, timeout_s, told))
+    found = [examine_service(settings), *agents]
     if as_json:
         click.echo(json.dumps([each.as_json() for each in found], indent=2))
     else:
@@ -56,8 +68,6 @@ def _progress(assembly: Assembly, *, shown: bool) -> Iterator[Callable[[str], No
 
 
 def _tell(found: list[Examined]) -> None:
-    if not found:
-        click.echo("no agent is installed, so there is nothing to look at")
     for each in found:
         click.secho(each.agent, bold=True)
         for finding in each.findings:
@@ -67,6 +77,8 @@ def _tell(found: list[Examined]) -> None:
                 _line("     ", f"-> {finding.repair}")
         if not each.findings:
             click.echo("        it has nothing to look at")
+    if len(found) == 1:
+        click.echo("no agent is installed, so there is nothing more to look at")
 
 
 def _line(mark: str, text: Any) -> None:

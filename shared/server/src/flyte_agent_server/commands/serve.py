@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import sys
 from typing import TYPE_CHECKING
@@ -32,7 +31,9 @@ def run(settings: Settings) -> None:
         from flyte_agent_server.processes import supervise
 
         sys.exit(supervise(settings))
-    asyncio.run(serve_here(assembled(settings), settings))
+    from flyte_agent_server import loop
+
+    loop.run(serve_here(assembled(settings), settings))
 
 
 def assembled(settings: Settings) -> Assembly:
@@ -65,6 +66,11 @@ def must_serve_something(assembly: Assembly) -> None:
     broken = "".join(f"\n  {each.candidate.name}: {each.error}" for each in assembly.broken)
     if broken:
         raise NothingToServeError(f"no agent could be loaded:{broken}")
+    left_out = dict.fromkeys(each.name for each in assembly.installed if each.by_default)
+    if left_out and not assembly.loaded:
+        raise NothingToServeError(
+            f"no agent is left: --no-agent leaves out all that are installed ({', '.join(left_out)})"
+        )
     raise NothingToServeError(
         "no agent is installed: add one, for example with `pip install flyte-agent-bigquery`; "
         "`flyte-agent list` shows what is there"
@@ -77,10 +83,12 @@ async def serve_here(
     ready: Callable[[AgentService], None] | None = None,
 ) -> None:
     """Serve in this process until told to stop; ``ready`` is called when it answers."""
+    from flyte_agent_server import allocator
     from flyte_agent_server.lifecycle import serve_until_told
     from flyte_agent_server.service import AgentService
 
     service = AgentService(assembly.catalogue, settings)
+    service.when_ready = allocator.settle
 
     def announce() -> None:
         for each in assembly.loaded:

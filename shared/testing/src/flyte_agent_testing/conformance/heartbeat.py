@@ -4,7 +4,8 @@ Whether the event loop goes on while the agent waits for the vendor.
 The vendor keeps its answer back until the loop has seen that it does. An agent that blocks the loop
 would wait for ever, so after a while a thread that watches the loop's pulse lets the answer go, and
 notes where the loop stood. It counts its own looks without a pulse, not time: on a machine that
-stands still it does not look either.
+stands still it does not look either. A loop that stands in the kit's own code waits for the
+processor, not for an agent.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import sys
 import sysconfig
 import threading
 import traceback
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ _PULSE_S = 0.002
 _LOOKS = 20
 _SHOWN_CALLS = 3
 _STANDARD = sysconfig.get_path("stdlib")
+_KIT = str(Path(__file__).parent)
 
 
 class Heartbeat:
@@ -72,16 +75,23 @@ class Heartbeat:
         while not self._over.wait(self._pause_s):
             self._missed += 1
             if self._missed > _LOOKS and not self.stood_at:
-                self.stood_at = _where(self._loop_thread)
+                calls = _calls(self._loop_thread)
+                if calls and calls[0].filename.startswith(_KIT):  # short of time, not of a pulse
+                    self._missed = 0
+                    continue
+                self.stood_at = _shown(calls)
                 self._rescue()
 
 
-def _where(thread: int) -> str:
+def _calls(thread: int) -> list[traceback.FrameSummary]:
     """Return the innermost calls of a thread, those of the standard library left out."""
     frame = sys._current_frames().get(thread)  # noqa: SLF001  # documented, for debuggers such as this
     stack = [call for call in traceback.extract_stack(frame) if not _is_standard(call.filename)]
-    shown = reversed(stack[-_SHOWN_CALLS:])
-    return " < ".join(f"{call.name} ({call.filename}:{call.lineno})" for call in shown)
+    return stack[: -_SHOWN_CALLS - 1 : -1]
+
+
+def _shown(calls: list[traceback.FrameSummary]) -> str:
+    return " < ".join(f"{call.name} ({call.filename}:{call.lineno})" for call in calls)
 
 
 def _is_standard(filename: str) -> bool:

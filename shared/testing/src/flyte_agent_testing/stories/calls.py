@@ -6,6 +6,8 @@ import functools
 import inspect
 from typing import TYPE_CHECKING, Any
 
+from flyteidl.admin import agent_pb2
+
 from flyte_agent_core import AsyncAgent, SyncAgent, rpc
 
 if TYPE_CHECKING:
@@ -25,9 +27,19 @@ class Calls:
     def __init__(self, agent: Any) -> None:
         self.agent = agent
         self._is_core = isinstance(agent, (AsyncAgent, SyncAgent))
+        self._is_sync = hasattr(agent, "do")
+
+    async def do(self, request: CreateTaskRequest, deadline_s: float | None) -> Resource:
+        """Do the work of a sync task."""
+        metadata = self._model(request.task_execution_metadata, "TaskExecutionMetadata")
+        whose = {"task_execution_metadata": metadata} if self._is_core else {}  # as in flytekit
+        with rpc.serving(deadline_s):
+            return await _message(await self._call(self.agent.do, **self._task(request), **whose))
 
     async def create(self, request: CreateTaskRequest, deadline_s: float | None) -> bytes:
-        """Start a job and return its metadata."""
+        """Start a job and return its metadata; a sync agent does its work, whose result is that."""
+        if self._is_sync:
+            return bytes((await self.do(request, deadline_s)).SerializeToString())
         with rpc.serving(deadline_s):
             metadata = self._model(request.task_execution_metadata, "TaskExecutionMetadata")
             meta = await self._call(
@@ -37,12 +49,17 @@ class Calls:
 
     async def get(self, meta: bytes, deadline_s: float | None) -> Resource:
         """Poll a job."""
+        if self._is_sync:
+            result: Resource = agent_pb2.Resource.FromString(meta)
+            return result
         with rpc.serving(deadline_s):
             decoded = self.agent.metadata_type.decode(meta)
             return await _message(await self._call(self.agent.get, resource_meta=decoded))
 
     async def delete(self, meta: bytes, deadline_s: float | None) -> None:
-        """Stop a job."""
+        """Stop a job; there is none of a sync agent."""
+        if self._is_sync:
+            return
         with rpc.serving(deadline_s):
             decoded = self.agent.metadata_type.decode(meta)
             await self._call(self.agent.delete, resource_meta=decoded)

@@ -19,6 +19,7 @@ from flyte_agent_core import (
     PhaseTable,
     Resource,
     RetryableError,
+    SyncAgent,
     TaskError,
 )
 from flyte_agent_testing.templates import task_template
@@ -125,4 +126,36 @@ STAGE = Stage(
     task=task_template("example", custom={"size": 1}),
     refused=task_template("example", custom={"refuse": "no such table"}),
     evicted="EVICTED",
+)
+
+
+class ExampleSyncAgent(SyncAgent):
+    """Has :class:`~.vendor.MemoryVendor` do something, once for each attempt."""
+
+    name = "Example Sync Agent"
+    task_type = "example_sync"
+    vendor: MemoryVendor
+
+    async def do(self, attempt: Attempt) -> Resource:
+        """Do the attempt's work."""
+        try:
+            result = await self.vendor.do(attempt.key, refuse=str(attempt.custom.get("refuse", "")))
+        except VendorError as error:
+            raise _translated(error) from error
+        return Resource(phase=Phase.SUCCEEDED, message=result)
+
+
+def make_sync_agent(vendor: MemoryVendor, clock: Clock) -> ExampleSyncAgent:
+    """Return an agent as a new process has it."""
+    agent = ExampleSyncAgent(clock=clock)
+    agent.vendor = vendor
+    return agent
+
+
+SYNC_STAGE = Stage(
+    backend=MemoryVendor,
+    agent=make_sync_agent,
+    task=task_template("example_sync", custom={"size": 1}),
+    refused=task_template("example_sync", custom={"refuse": "no such model"}),
+    is_sync=True,
 )

@@ -18,10 +18,11 @@ from flyteidl.admin import agent_pb2
 from .calls import Calls
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 
     from flyte_agent_testing.propeller import Dice
 
+    from .stage import Stage
     from .truth import Truth
 
 _TURNS = 50
@@ -72,7 +73,7 @@ class Hosting:
 
     Args:
         make_agent: Returns an instance as a new process has it.
-        task_type: What it serves.
+        stage: Says what it serves.
         count: Processes.
         dice: Whether a call is the one at which a process is killed or replaced.
         tell: Called with each thing that happens.
@@ -82,13 +83,13 @@ class Hosting:
     def __init__(
         self,
         make_agent: Callable[[], Any],
-        task_type: str,
+        stage: Stage,
         count: int,
         dice: Dice,
         tell: Callable[[str], None],
         truth: Truth,
     ) -> None:
-        self._make_agent, self._task_type = make_agent, task_type
+        self._make_agent, self._stage = make_agent, stage
         self._dice, self._tell, self._truth = dice, tell, truth
         self._replicas = [Replica(make_agent()) for _ in range(count)]
         self._all = [*self._replicas]
@@ -108,12 +109,15 @@ class Hosting:
             "DeleteTask": _unary(self._delete, agent_pb2.DeleteTaskRequest),
         }
         lists = _unary(self._list, agent_pb2.ListAgentsRequest)
-        services = {
+        services: dict[str, dict[str, Any]] = {
             "flyteidl.service.AsyncAgentService": task_calls,
             "flyteidl.service.AgentMetadataService": {"ListAgents": lists},
             "flyteidl2.connector.AsyncConnectorService": task_calls,
             "flyteidl2.connector.ConnectorMetadataService": {"ListConnectors": lists},
         }
+        if self._stage.is_sync:
+            streams = _streams(self._execute, agent_pb2.ExecuteTaskSyncRequest)
+            services["flyteidl.service.SyncAgentService"] = {"ExecuteTaskSync": streams}
         handlers = [grpc.method_handlers_generic_handler(*item) for item in services.items()]
         server.add_generic_rpc_handlers(handlers)
 
@@ -141,9 +145,30 @@ class Hosting:
 
         return await self._serve(context, work)
 
+    async def _execute(self, requests: AsyncIterator[Any], context: Any) -> AsyncIterator[Any]:
+        parts = [part async for part in requests]
+        header = parts[0].header
+        request = agent_pb2.CreateTaskRequest(
+            template=header.template,
+            inputs=parts[1].inputs if len(parts) > 1 else None,
+            output_prefix=header.output_prefix,
+            task_execution_metadata=header.task_execution_metadata,
+        )
+        self._truth.expect(request)
+
+        async def work(calls: Calls) -> Any:
+            resource = await calls.do(request, context.time_remaining())
+            answer = agent_pb2.ExecuteTaskSyncResponseHeader(resource=resource)
+            self._truth.answered(request)
+            return agent_pb2.ExecuteTaskSyncResponse(header=answer)
+
+        yield await self._serve(context, work)
+
     async def _list(self, _request: Any, _context: Any) -> agent_pb2.ListAgentsResponse:
-        category = agent_pb2.TaskCategory(name=self._task_type)
-        agent = agent_pb2.Agent(name="agent", supported_task_categories=[category])
+        category = agent_pb2.TaskCategory(name=self._stage.task.type)
+        agent = agent_pb2.Agent(
+            name="agent", is_sync=self._stage.is_sync, supported_task_categories=[category]
+        )
         return agent_pb2.ListAgentsResponse(agents=[agent])
 
     async def _serve(self, context: Any, work: Callable[[Calls], Awaitable[Any]]) -> Any:
@@ -192,6 +217,14 @@ async def _inside(replica: Replica, work: Callable[[Calls], Awaitable[Any]]) -> 
 
 def _unary(call: Callable[..., Awaitable[Any]], request: Any) -> Any:
     return grpc.unary_unary_rpc_method_handler(
+        call,
+        request_deserializer=request.FromString,
+        response_serializer=lambda reply: reply.SerializeToString(),
+    )
+
+
+def _streams(call: Callable[..., AsyncIterator[Any]], request: Any) -> Any:
+    return grpc.stream_stream_rpc_method_handler(
         call,
         request_deserializer=request.FromString,
         response_serializer=lambda reply: reply.SerializeToString(),

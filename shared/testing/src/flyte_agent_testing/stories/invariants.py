@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
+from . import works
 from .plan import SLOW
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ _EXPLAINED = {
     "delete-error": {"delete", "get", "killed"},
     "deadline": {SLOW, "killed"},
     "poll-error": {"killed"},
+    "sync-error": {"killed"},
 }
 
 
@@ -58,12 +60,16 @@ class Breach:
 def breaches(played: Played) -> list[Breach]:
     """Return the invariants that a story breaks."""
     found = [Breach("one-job", f"job {fact.id} belongs to no attempt: its id is not made from `attempt.key` or "
-                    "`attempt.job_id()`") for fact in played.truth.facts.values() if not fact.task]  # fmt: skip
+                    "`attempt.job_id()`") for fact in played.truth.facts.values()
+             if played.truth.asks_once and not fact.task]  # fmt: skip
+    if played.truth.is_sync:
+        found += [Breach(*pair) for pair in works.whole(played)]
     for outcome in played.outcomes:
         for check in (_ends, _rules):
             found += [Breach(*pair) for pair in check(played, outcome)]
         for record in outcome.attempts:
-            case = _Case(played, outcome, record)
+            kind = works.WorkCase if played.truth.is_sync else _Case
+            case = kind(played, outcome, record)
             found += [Breach(name, case.said(text)) for name, text in case.breaches()]
     return found
 
@@ -80,6 +86,8 @@ def _rules(played: Played, outcome: Outcome) -> Iterator[tuple[str, str]]:
     causes = {mishap.kind for mishap in played.story.mishaps}
     causes |= {name for t in played.story.troubles for name in (t.operation, t.fault)}
     for violation in outcome.violations:
+        if violation.rule == "meta-size" and played.truth.is_sync:
+            continue  # it holds a result, and is the service's business
         if violation.rule != "hung" and not _EXPLAINED.get(violation.rule, set()) & causes:
             yield "protocol", str(violation)
 

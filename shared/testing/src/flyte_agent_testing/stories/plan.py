@@ -34,6 +34,9 @@ Crash points and other faults of propeller; ``killed`` ends a process of the age
 replaced in peace.
 """
 
+SYNC_MISHAPS = (*MISHAPS, *(point for point in CRASH_POINTS if "execute" in point))
+"""Those of sync agents: Flyte 1 calls ExecuteTaskSync, Flyte 2 CreateTask."""
+
 OF_ALL = frozenset({"leadership_change", "killed", "rollout"})
 """Those that hit no task in particular."""
 
@@ -89,7 +92,7 @@ class Trouble:
     Something that goes wrong at the vendor's.
 
     Attributes:
-        operation: ``create``, ``get`` or ``delete``.
+        operation: ``create``, ``get`` or ``delete``; ``do`` for a sync agent.
         fault: One of the backend's faults, or :data:`SLOW`.
         at_s: From when, in virtual seconds.
         times: How many calls it hits; seconds for :data:`SLOW`.

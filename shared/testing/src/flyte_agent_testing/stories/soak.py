@@ -5,7 +5,8 @@ An example::
 
     python -m flyte_agent_testing.stories tests/test_stories.py:STAGE --stories 10000 --processes 2
 
-Without a stage it plays those of the example. The exit code is 1 if a story failed, which is then told.
+Without a stage it plays those of the example. The exit code is 1 if a story failed, which is then told, or if they took
+longer than ``--within-s``.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import importlib.util
+import math
 import multiprocessing
 import os
 import secrets
@@ -80,12 +82,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f"\r{done} stories, no invariant broken: {took_s:.0f} s, {done / took_s:.0f} per second; "
         f"seed {options.seed}, {options.processes} processes\n"
     )
+    if took_s > options.within_s:
+        _say(f"they took {took_s:.0f} s, expected at most {options.within_s:g} s\n")
+        return 1
     return 0
 
 
 def _batches(options: Any) -> Iterator[tuple[int, str]]:
     """Yield how many stories were played, and what went wrong, batch by batch as they are done."""
-    sizes = [min(_BATCH, options.stories - first) for first in range(0, options.stories, _BATCH)]
+    batch = max(1, min(_BATCH, math.ceil(options.stories / options.processes)))
+    sizes = [min(batch, options.stories - first) for first in range(0, options.stories, batch)]
     if options.processes == 1:
         for number, size in enumerate(sizes):
             yield size, play_batch(options.stage, size, options.seed + number)
@@ -111,6 +117,7 @@ def _options(arguments: Sequence[str] | None) -> Any:
     parser.add_argument("stage", nargs="?", default=_EXAMPLE, help="module:NAME or file.py:NAME")
     parser.add_argument("--stories", type=int, default=1000, help="how many (1000)")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="at once")
+    parser.add_argument("--within-s", type=float, default=math.inf, help="seconds they may take")
     parser.add_argument("--seed", type=int, default=secrets.randbits(32), help="which stories")
     return parser.parse_args(arguments)
 

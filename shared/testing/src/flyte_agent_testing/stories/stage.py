@@ -24,6 +24,7 @@ from flyte_agent_testing.virtual import VirtualClock, VirtualLoop, run_virtual
 from .hosting import Hosting, own_tasks
 from .plan import execution
 from .truth import Truth
+from .works import WorkTruth
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -58,6 +59,11 @@ class Stage:
         patience_s: Real seconds without any news after which a call is taken to wait for virtual time: 0 if agent and
             stand-in live in the event loop, 0.1 if there are threads or sockets.
         over_grpc: Whether to send everything through a socket.
+        is_sync: Whether the agent is done when it answers. Then ``jobs()`` of the backend names each piece of work that
+            was done, faults are those of ``do``, and only ``inject``, ``heal``, ``hold`` and ``release`` are needed
+            besides.
+        asks_once: Whether a sync agent gives the vendor the attempt's key, so that work is done once however often it
+            is asked for, and ``jobs()`` bears the keys.
     """
 
     backend: Callable[[], Any]
@@ -72,6 +78,8 @@ class Stage:
     settings: Settings = dataclasses.field(default_factory=Settings)
     patience_s: float = 0.0
     over_grpc: bool = False
+    is_sync: bool = False
+    asks_once: bool = True
 
     def template(self, plan: Plan) -> TaskTemplate:
         """Return the task of a plan."""
@@ -116,7 +124,9 @@ class _Performance:
         self._dice = LoadedDice(
             frozenset(story.hits()), story.luck, cancel_within_s=_CANCEL_WITHIN_S
         )
-        self._truth = Truth(story, self._backend, stage.evicted, self._tell)
+        kind = WorkTruth if stage.is_sync else Truth
+        self._truth = kind(story, self._backend, stage.evicted, self._tell)
+        self._truth.asks_once = stage.asks_once
         self._transcript = Transcript()
         self._outcomes: list[Outcome] = []
         self._over = False
@@ -167,7 +177,7 @@ class _Performance:
     def _hosting(self, clock: VirtualClock) -> Hosting:
         return Hosting(
             lambda: self._stage.agent(self._backend, clock),
-            self._stage.task.type,
+            self._stage,
             self._story.replicas,
             self._dice,
             lambda text: self._tell("", 0, text),
@@ -200,6 +210,7 @@ class _Performance:
             settings=self._stage.settings,
             flyte=self._story.flyte,
             supported_task_types=frozenset({self._stage.task.type}),
+            expect_links=self._stage.settings.expect_links and not self._stage.is_sync,
             retry_unavailable=self._story.retry_unavailable,
             horizon_s=_HORIZON_S,
         )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from hypothesis import strategies as st
 
-from .plan import MISHAPS, OF_ALL, SLOW, Mishap, Plan, Story, Trouble
+from .plan import MISHAPS, OF_ALL, SLOW, SYNC_MISHAPS, Mishap, Plan, Story, Trouble
 
 if TYPE_CHECKING:
     from .stage import Stage
@@ -30,7 +30,7 @@ def stories(stage: Stage, *, max_tasks: int = 3, max_faults: int = 5) -> st.Sear
         Story,
         flyte=st.sampled_from(stage.flytes),
         tasks=st.lists(_plans(stage), min_size=1, max_size=max_tasks).map(tuple),
-        mishaps=st.lists(_mishaps(max_tasks), max_size=max_faults, unique=True).map(tuple),
+        mishaps=st.lists(_mishaps(stage, max_tasks), max_size=max_faults, unique=True).map(tuple),
         troubles=st.lists(_troubles(stage), max_size=max_faults, unique=True).map(tuple),
         replicas=st.sampled_from((1, 2)),
         retry_unavailable=st.sampled_from((0, 3)),
@@ -40,6 +40,8 @@ def stories(stage: Stage, *, max_tasks: int = 3, max_faults: int = 5) -> st.Sear
 
 def _plans(stage: Stage) -> st.SearchStrategy[Plan]:
     kinds = [_ending(stage), _aborted(), _timed_out(), _aborted(ends=("finished", "failed"))]
+    if stage.is_sync:
+        kinds = [st.builds(Plan, retries=st.integers(0, 2)), _aborted(ends=("finished",))]
     if stage.refused is not None:
         kinds.append(st.builds(Plan, ends=st.just(("refused",)), retries=st.integers(0, 2)))
     return st.one_of(*kinds)
@@ -77,10 +79,11 @@ def _timed_out() -> st.SearchStrategy[Plan]:
     )
 
 
-def _mishaps(max_tasks: int) -> st.SearchStrategy[Mishap]:
+def _mishaps(stage: Stage, max_tasks: int) -> st.SearchStrategy[Mishap]:
+    kinds = SYNC_MISHAPS if stage.is_sync else MISHAPS
     of_one = st.builds(
         Mishap,
-        kind=st.sampled_from([kind for kind in MISHAPS if kind not in OF_ALL]),
+        kind=st.sampled_from([kind for kind in kinds if kind not in OF_ALL]),
         task=st.integers(0, max_tasks - 1),
         nth=st.integers(0, 3),
     )
@@ -89,7 +92,7 @@ def _mishaps(max_tasks: int) -> st.SearchStrategy[Mishap]:
 
 
 def _troubles(stage: Stage) -> st.SearchStrategy[Trouble]:
-    operations = st.sampled_from(("create", "get", "delete"))
+    operations = st.sampled_from(("do",) if stage.is_sync else ("create", "get", "delete"))
     at_s = st.sampled_from(_TIMES_S)
     short = st.builds(
         Trouble,

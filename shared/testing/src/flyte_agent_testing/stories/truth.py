@@ -50,12 +50,19 @@ class Truth:
     """
     Knows all jobs, ends each as the story says, and makes the vendor's troubles.
 
+    Attributes:
+        is_sync: Whether the agent is done when it answers; see :class:`~.works.WorkTruth`.
+        asks_once: Whether what is at the vendor's tells which attempt it belongs to.
+
     Args:
         story: What is to happen.
         backend: The vendor.
         evicted: The vendor's word for a job it gave up.
         tell: Called with execution, attempt and what happened.
     """
+
+    is_sync = False
+    asks_once = True
 
     def __init__(
         self,
@@ -122,13 +129,15 @@ class Truth:
             fact for fact in self.facts.values() if (fact.task, fact.attempt) == (task, attempt)
         ]
 
-    def _accepted(self, job: str) -> None:
+    def _fact(self, job: str) -> Fact:
         key = key_of(self._backend, job)
         owners = [owner for mark, owner in self._owners.items() if mark in key]
-        fact = Fact(job, *(owners[0] if owners else ("", 0)))
-        self.facts[job] = fact
+        return Fact(job, *(owners[0] if owners else ("", 0)))
+
+    def _accepted(self, job: str) -> None:
+        fact = self.facts[job] = self._fact(job)
         self._tell(fact.task, fact.attempt, f"job {job} accepted")
-        if owners:
+        if fact.task:
             plan = self._plans[fact.task]
             end = plan.end(fact.attempt)
             if end != "never":

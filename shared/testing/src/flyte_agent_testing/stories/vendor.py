@@ -53,6 +53,7 @@ class MemoryVendor:
     def __init__(self, latency_s: float = 0.1) -> None:
         self._latency_s = latency_s
         self._jobs: dict[str, Job] = {}
+        self._works: dict[str, str] = {}
         self._forgotten: set[str] = set()
         self._faults: defaultdict[str, deque[VendorError]] = defaultdict(deque)
         self._held: dict[str, asyncio.Event] = {}
@@ -99,9 +100,25 @@ class MemoryVendor:
 
         await self._call("delete", effect)
 
+    async def do(self, key: str, *, refuse: str = "") -> str:
+        """
+        Do a piece of work, once for each key, and return its result.
+
+        Raises:
+            VendorError: ``refused``: as ``refuse`` says. Or a fault.
+        """
+
+        def effect() -> str:
+            if refuse:
+                raise VendorError("refused", refuse)
+            return self._works.setdefault(key, f"result of {key}")
+
+        result: str = await self._call("do", effect)
+        return result
+
     def jobs(self) -> Sequence[str]:
-        """Return the ids of all jobs ever accepted."""
-        return list(self._jobs)
+        """Return the ids of all jobs ever accepted, and the keys of all work done."""
+        return [*self._jobs, *self._works]
 
     def running(self) -> Collection[str]:
         """Return the ids of those that have not ended."""

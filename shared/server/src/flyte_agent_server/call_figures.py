@@ -1,0 +1,140 @@
+"""
+What is counted of every call, kept as plain numbers and given to Prometheus when it asks.
+
+prometheus_client's own counters take a lock and several Python calls for each change, five times a
+call: of a poll that is answered from memory that would be the larger part. These are changed by the
+event loop's thread alone, and read by the one that answers Prometheus.
+"""
+
+from __future__ import annotations
+
+import bisect
+import itertools
+import threading
+from typing import TYPE_CHECKING
+
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+)
+from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from prometheus_client import Metric
+
+    from flyte_agent_core import observe
+
+_LATENCY_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+_BOUNDS = [*map(floatToGoString, _LATENCY_BUCKETS_S), "+Inf"]
+_LABELS = ("task_type", "operation")
+
+
+class Series:
+    """The calls of one task type and operation: how many were answered, how long all of them took."""
+
+    __slots__ = ("_buckets", "_sum_s", "answered")
+
+    def __init__(self) -> None:
+        self.answered = 0
+        self._sum_s = 0.0
+        self._buckets = [0] * len(_BOUNDS)
+
+    def was_answered(self, took_s: float) -> None:
+        """Count a call that was answered."""
+        self.answered += 1
+        self.is_over(took_s)
+
+    def is_over(self, took_s: float) -> None:
+        """Count a call, answered or not."""
+        self._buckets[bisect.bisect_left(_LATENCY_BUCKETS_S, took_s)] += 1
+        self._sum_s += took_s
+
+    def add_to(self, latency: HistogramMetricFamily, labels: tuple[str, str]) -> None:
+        """Put the times into a histogram."""
+        counts = itertools.accumulate(self._buckets)
+        latency.add_metric(labels, list(zip(_BOUNDS, counts, strict=True)), self._sum_s)
+
+
+class CallFigures(Collector):
+    """
+    The series of every call.
+
+    Attributes:
+        in_flight: Calls being answered, by operation.
+    """
+
+    def __init__(self) -> None:
+        self.in_flight: dict[str, int] = {}
+        self._series: dict[tuple[str, str], Series] = {}
+
+    def of(self, task_type: str, operation: str) -> Series:
+        """Return the series of one task type and operation."""
+        key = task_type, operation
+        series = self._series.get(key)
+        if series is None:
+            series = self._series[key] = Series()
+        return series
+
+    def describe(self) -> Iterator[Metric]:
+        """Yield the series' names."""
+        yield from _families()
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the series as they are now."""
+        success, latency, in_flight = _families()
+        for labels, series in list(self._series.items()):
+            success.add_metric(labels, series.answered)
+            series.add_to(latency, labels)
+        for operation, count in list(self.in_flight.items()):
+            in_flight.add_metric([operation], count)
+        yield from (success, latency, in_flight)
+
+
+def _families() -> tuple[CounterMetricFamily, HistogramMetricFamily, GaugeMetricFamily]:
+    return (
+        CounterMetricFamily(
+            "flyte_connector_requests_success", "Requests answered", labels=_LABELS
+        ),
+        HistogramMetricFamily(
+            "flyte_connector_request_latency_seconds", "Time to answer a request", labels=_LABELS
+        ),
+        GaugeMetricFamily(
+            "flyte_agent_requests_in_flight", "Requests being answered", labels=["operation"]
+        ),
+    )
+
+
+class Phases(Collector):
+    """How often each phase was answered; counted from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts: dict[tuple[str, str], int] = {}
+
+    def count(self, answer: observe.Answer) -> None:
+        """Count an answer."""
+        key = answer.task_type, answer.phase
+        with self._lock:
+            self._counts[key] = self._counts.get(key, 0) + 1
+
+    def describe(self) -> Iterator[Metric]:
+        """Yield the series' name."""
+        yield self._family()
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the series as it is now."""
+        phases = self._family()
+        with self._lock:
+            counts = dict(self._counts)
+        for labels, count in counts.items():
+            phases.add_metric(labels, count)
+        yield phases
+
+    @staticmethod
+    def _family() -> CounterMetricFamily:
+        labels = ("task_type", "phase")
+        return CounterMetricFamily("flyte_agent_phases", "Phases answered", labels=labels)
