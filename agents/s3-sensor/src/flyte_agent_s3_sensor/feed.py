@@ -15,7 +15,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flyte_agent_core import AgentError
-from flyte_agent_core.sharing import digest
+from flyte_agent_core.meta import digest
 
 from .calls import Calls
 from .events import Event, UnknownMessageError, parse

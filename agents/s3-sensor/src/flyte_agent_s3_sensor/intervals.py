@@ -12,7 +12,7 @@ import dataclasses
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
-from flyte_agent_core.sharing import digest
+from flyte_agent_core.meta import digest
 
 if TYPE_CHECKING:
     from flyte_agent_core import Resource
