@@ -25,7 +25,7 @@ from flyte_agent_testing.propeller import SimulatedPropeller
 from flyte_agent_testing.templates import task_template
 
 DAY_S = 86_400.0
-SENSORS = int(os.environ.get("S3_SENSORS", "400"))
+SENSORS = int(os.environ.get("S3_SENSORS", "250"))
 """Five thousand take some minutes."""
 
 POLL_S = 1800.0
