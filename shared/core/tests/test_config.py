@@ -72,6 +72,7 @@ def test_defaults_are_left_out():
         ({"project": "p", "rate": "x"}, "rate: found str 'x', expected float"),
         ({"project": "p", "mode": "quick"}, "mode: "),
         ({"project": "p", "action": "explode"}, "action: "),
+        ({"project": "p", "names": "abc"}, "names: found str 'abc', expected list"),
         ({"project": "p", "inner": {"size": "x"}}, "inner.size: found str 'x', expected int"),
         ({"project": "p", "inners": [{}, {"siez": 1}]}, "inners[1].siez: unknown field"),
         ({"project": "p", "labels": {"k": 1}}, "labels['k']: found int 1, expected str"),

@@ -11,7 +11,7 @@ from .errors import InvalidConfig
 from .inputs import restore_ints
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from typing_extensions import Self
 
@@ -67,11 +67,27 @@ def _default(field: dataclasses.Field[Any]) -> Any:
 @functools.cache
 def _converter() -> Any:
     import cattrs
+    from cattrs.cols import is_sequence
 
     converter = cattrs.Converter(forbid_extra_keys=True, detailed_validation=True)
     for kind in (int, float, str, bool):
         converter.register_structure_hook(kind, _strict)
+    converter.register_structure_hook_factory(is_sequence)(_list_hook)
     return converter
+
+
+def _list_hook(kind: Any, converter: Any) -> Callable[[Any, Any], Any]:
+    """Refuse text where a list belongs: it would become a list of its letters."""
+    from cattrs.cols import list_structure_factory
+
+    of_items = list_structure_factory(kind, converter)
+
+    def structure(value: Any, kind: Any) -> Any:
+        if isinstance(value, str):
+            raise _Mismatch(value, list)
+        return of_items(value, kind)
+
+    return structure
 
 
 def _strict(value: Any, kind: type) -> Any:
