@@ -27,9 +27,12 @@ QUIET = Settings(host="127.0.0.1", port=0, metrics_port=None, grace_s=30.0)
 
 
 @contextlib.asynccontextmanager
-async def service(clock: FakeClock) -> AsyncIterator[str]:
-    """Serve the BigQuery agent; give its address."""
-    async with AgentService(Catalogue([BigQueryAgent(clock=clock)]), QUIET) as running:
+async def service(agent: BigQueryAgent) -> AsyncIterator[str]:
+    """Serve the BigQuery agent; give its address once it is ready: what it imports takes real time."""
+    made, ready = AgentService(Catalogue([agent]), QUIET), asyncio.Event()
+    made.when_ready = ready.set
+    async with made as running:
+        await ready.wait()
         yield f"127.0.0.1:{running.port}"
 
 
@@ -72,13 +75,15 @@ async def play(
 ) -> list[Outcome]:
     """Run tasks through the service while propeller does its worst; ``held`` jobs never end."""
     clock = FakeClock()
+    agent = BigQueryAgent(clock=clock)
 
     def at_work() -> bool:
-        return not held and any(not job.done.is_set() for job in vendor.jobs.all())
+        calls = agent.runtime.threads.in_flight > 0
+        return calls or (not held and any(not job.done.is_set() for job in vendor.jobs.all()))
 
     with clock.hold_while(at_work):
         async with (
-            service(clock) as target,
+            service(agent) as target,
             SimulatedPropeller(
                 target, clock=clock, faults=faults, seed=7, retry_unavailable=3, workers=32
             ) as propeller,

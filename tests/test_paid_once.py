@@ -52,12 +52,15 @@ async def play(vendor: LocalOpenAI, faults: Faults, **options: Any) -> list[Outc
     """Run tasks through the service while propeller does its worst."""
     clock = FakeClock()
     agent = OpenAIAgent(clock=clock)
+    service, ready = AgentService(Catalogue([agent]), QUIET), asyncio.Event()
+    service.when_ready = ready.set
     async with (
-        AgentService(Catalogue([agent]), QUIET) as running,
+        service as running,
         SimulatedPropeller(
             f"127.0.0.1:{running.port}", clock=clock, faults=faults, seed=7, **options
         ) as propeller,
     ):
+        await ready.wait()  # what the agent imports takes real time
         with clock.hold_while(lambda: agent.desk.in_flight > 0):
             outcomes = await propeller.run_many([question(n) for n in range(TASKS)])
         assert not propeller.violations

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 import weakref
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 T = TypeVar("T")
 
@@ -23,6 +24,7 @@ class Threads:
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
+        self.in_flight = 0
         # One set of places per event loop: asyncio's semaphores belong to the loop they first
         # waited on.
         self._places: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore]
@@ -35,14 +37,23 @@ class Threads:
 
         loop = asyncio.get_running_loop()
         places = self._places.setdefault(loop, asyncio.Semaphore(self.limit))
-        await places.acquire()
-        work = _Work(fn, args, lambda: _release(loop, places))
+        with self._counted():
+            await places.acquire()
+            work = _Work(fn, args, lambda: _release(loop, places))
+            try:
+                return await anyio.to_thread.run_sync(
+                    work, abandon_on_cancel=True, limiter=anyio.CapacityLimiter(1)
+                )
+            finally:
+                work.forfeit()
+
+    @contextlib.contextmanager
+    def _counted(self) -> Iterator[None]:
+        self.in_flight += 1
         try:
-            return await anyio.to_thread.run_sync(
-                work, abandon_on_cancel=True, limiter=anyio.CapacityLimiter(1)
-            )
+            yield
         finally:
-            work.forfeit()
+            self.in_flight -= 1
 
 
 class _Work:
