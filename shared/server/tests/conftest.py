@@ -57,7 +57,10 @@ class Running:
         self.loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self.loop.run_forever)
         self._thread.start()
-        self.service = self.run(self._start())
+        with contextlib.ExitStack() as undo:  # a service that does not start leaves nothing
+            undo.callback(self._end)
+            self.service = self.run(self._start())
+            undo.pop_all()
 
     async def _start(self) -> AgentService:
         service = AgentService(Catalogue(self.agents), self.settings)
@@ -74,7 +77,12 @@ class Running:
 
     def stop(self) -> None:
         """End service, loop and thread."""
-        self.run(self.service.stop(5.0))
+        try:
+            self.run(self.service.stop(5.0))
+        finally:
+            self._end()
+
+    def _end(self) -> None:
         self.run(self.loop.shutdown_default_executor())
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join()
