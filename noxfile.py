@@ -28,6 +28,7 @@ PROJECTS: dict[str, dict[str, Any]] = {
 FLOORS = nox.project.load_toml()["tool"]["flyte-agents"]["coverage-floor"]
 PYTHONS = nox.project.python_versions(next(iter(PROJECTS.values())))
 LOWEST, NEWEST = PYTHONS[0], PYTHONS[-1]
+NOT_ONCE = ("-m", "not once")
 SELF = "repository"  # the tag of the sessions that are about no package, or about all of them
 
 nox.options.default_venv_backend = "uv"
@@ -103,14 +104,17 @@ def tests(session: nox.Session, package: str) -> None:
     """Test one package as a wheel, beside nothing but what it declares, at the pinned versions."""
     session.install(*wheels_and(name_of(package), *group("test", package), *group("runner")))
     # What the tests cover hardly depends on the Python, and measuring takes a third of their time.
-    pytest(session, f"{package}/tests", cover=package if session.python == LOWEST else "")
+    if session.python == LOWEST:
+        pytest(session, f"{package}/tests", cover=package)
+    else:
+        pytest(session, *NOT_ONCE, f"{package}/tests")
 
 
 def at_lowest(session: nox.Session, package: str) -> None:
     """Test one package at the lowest version of everything it declares."""
     declared = ["-r", f"{package}/pyproject.toml", "--all-extras", *group("test", package)]
     session.install(*wheels_and(name_of(package), *declared, *group("runner"), pinned=False))
-    pytest(session, f"{package}/tests")
+    pytest(session, *NOT_ONCE, f"{package}/tests")
 
 
 @nox.session(requires=["wheels"])

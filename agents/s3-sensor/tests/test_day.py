@@ -24,6 +24,8 @@ from flyte_agent_testing.conformance.service import served
 from flyte_agent_testing.propeller import SimulatedPropeller
 from flyte_agent_testing.templates import task_template
 
+pytestmark = pytest.mark.once
+
 DAY_S = 86_400.0
 SENSORS = int(os.environ.get("S3_SENSORS", "250"))
 """Five thousand take some minutes."""

@@ -19,6 +19,8 @@ from flyte_agent_s3_sensor.config import SensorRequest
 from flyte_agent_s3_sensor.cost import usd
 from flyte_agent_s3_sensor.meta import S3SensorMeta, pack, request_of
 
+pytestmark = pytest.mark.once
+
 SENSORS = int(os.environ.get("S3_SENSORS", "3000"))
 
 

@@ -18,6 +18,8 @@ from kit_reference import suites
 from flyte_agent_testing.conformance.checks import rules_of
 from flyte_agent_testing.conformance.packaging import import_alone
 
+pytestmark = pytest.mark.once
+
 PROCESSES = 2
 
 
