@@ -75,7 +75,7 @@ def pytest(session: nox.Session, *args: str, cover: str = "") -> None:
     """Run pytest, with branch coverage of the installed package ``cover`` if one is named."""
     results = WORK / "results" / session.name
     report = f"--junitxml={results}/{len([*results.glob('*.xml')])}.xml"
-    args = (report, "--numprocesses=3", "--dist=loadfile", *args, *session.posargs)
+    args = (report, "--numprocesses=2", "--dist=loadfile", *args, *session.posargs)
     if not cover:
         session.run("pytest", *args)
         return

@@ -64,8 +64,14 @@ class Running:
 
     async def _start(self) -> AgentService:
         service = AgentService(Catalogue(self.agents), self.settings)
+        self._ready = asyncio.Event()
+        service.when_ready = self._ready.set
         await service.start()
         return service
+
+    def wait_until_ready(self) -> None:
+        """Come back when the agents have got ready: calls wait until then, if they may wait."""
+        self.run(self._ready.wait())
 
     def run(self, work: Any) -> Any:
         """Return what the coroutine gives, run where the service runs."""

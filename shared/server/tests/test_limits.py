@@ -223,7 +223,8 @@ def test_no_place_is_answered_resource_exhausted(
     serve: Any, settings: dict[str, Any], says: str
 ) -> None:
     stuck = Stuck()
-    stubs, _ = serve(stuck, **settings)
+    stubs, running = serve(stuck, **settings)
+    running.wait_until_ready()
     first = stubs.tasks.GetTask.future(poll("stuck"), timeout=60)
     assert stuck.asked.wait(10)
     with pytest.raises(grpc.RpcError, match=says) as caught:
