@@ -85,7 +85,7 @@ async def play(
         async with (
             service(agent) as target,
             SimulatedPropeller(
-                target, clock=clock, faults=faults, seed=7, retry_unavailable=3, workers=32
+                target, clock=clock, faults=faults, seed=7, retry_unavailable=3, workers=8
             ) as propeller,
         ):
             return await propeller.run_many(tasks(number))
