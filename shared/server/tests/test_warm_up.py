@@ -71,6 +71,7 @@ def test_calls_wait_until_their_agent_is_ready() -> None:
         slow, quick = Ready(), Broken()
         slow.ready = asyncio.Event()
         catalogue = Catalogue([quick, slow])
+        catalogue.hold()
         with warm_up(catalogue):
             await slow.asked.wait()
             with pytest.raises(BusyError, match="getting ready"), rpc.serving(0.01):
@@ -90,6 +91,7 @@ def test_a_service_that_stops_early_lets_calls_go_on() -> None:
         slow = Ready()
         slow.ready = asyncio.Event()
         catalogue = Catalogue([slow])
+        catalogue.hold()
         with warm_up(catalogue):
             await slow.asked.wait()
             waiting = asyncio.ensure_future(catalogue.find("ready").do(START))

@@ -137,7 +137,7 @@ class AgentService:
             if settings.metrics_port is not None:
                 self._endpoint = self._start_metrics(settings.metrics_port)
                 self.metrics_port = self._endpoint.port
-            self.catalogue.hold()  # until warm_up says otherwise: a call may come at once
+            self.catalogue.hold()  # until warm_up releases it: a call may come at once
             await server.start()
         except BaseException:
             await server.stop(None)

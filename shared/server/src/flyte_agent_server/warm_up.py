@@ -23,9 +23,9 @@ def warm_up(catalogue: Catalogue, then: Callable[[], None] | None = None) -> Ite
     """
     Have each agent get ready while this is entered, one after the other: imports share a lock.
 
-    Calls of an agent wait until it is ready. ``then`` is called when all are.
+    Calls of an agent that the catalogue holds wait until it is ready. ``then`` is called when all
+    are.
     """
-    catalogue.hold()
     task = asyncio.ensure_future(_all(catalogue, then))
     try:
         yield
