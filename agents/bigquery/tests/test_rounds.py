@@ -127,6 +127,16 @@ def test_a_service_that_was_just_started_reads_the_list_once(vendor):
     assert vendor.counts() == {"jobs.list": 1}
 
 
+def test_few_jobs_that_the_list_has_shown_are_not_asked_for(vendor):
+    """They come one after the other when polls are spread, and each would cost a request."""
+    vendor.hold_jobs("RUNNING")
+    metas = create(agent(), 2 * LIST_FROM)
+    vendor.forget()
+    answers = poll_in_turn(agent(), metas[:LIST_FROM], *([meta] for meta in metas[LIST_FROM:]))
+    assert {a.phase for a in answers} <= {Phase.RUNNING, Phase.INITIALIZING}
+    assert vendor.counts() == {"jobs.list": 1}
+
+
 def test_jobs_made_after_the_list_was_read_are_asked_for(vendor):
     vendor.hold_jobs("RUNNING")
     bigquery = agent()

@@ -123,8 +123,7 @@ class Listings:
 
     def of(self, agent: AsyncAgent[Any], metas: Sequence[BigQueryJobMeta]) -> Listing:
         """Return the list for these jobs of one account and project, a fresh one if there is none."""
-        loop, now_s = asyncio.get_running_loop(), agent.clock.monotonic()
-        key = (id(loop), metas[0].account, metas[0].project)
+        now_s, key = agent.clock.monotonic(), _key(metas)
         began_s, listing = self._kept.get(key, (float("-inf"), None))
         made_since = len(metas) - len(listing.may_have(metas)) if listing else 0
         if listing and now_s - began_s < agent.poll_fresh_s and made_since < LIST_FROM:
@@ -134,8 +133,17 @@ class Listings:
         listing.expected = expected
         if agent.poll_fresh_s > 0:
             self._kept[key] = kept = (now_s, listing)
-            loop.call_later(agent.poll_fresh_s, self._drop, key, kept)
+            asyncio.get_running_loop().call_later(agent.poll_fresh_s, self._drop, key, kept)
         return listing
+
+    def shown(
+        self, agent: AsyncAgent[Any], metas: Sequence[BigQueryJobMeta]
+    ) -> dict[tuple[str, str], Job]:
+        """Return those of the jobs that the list, if it is fresh, has shown already."""
+        began_s, listing = self._kept.get(_key(metas), (float("-inf"), None))
+        if listing is None or agent.clock.monotonic() - began_s >= agent.poll_fresh_s:
+            return {}
+        return listing.take(metas)
 
     def _drop(self, key: tuple[int, Account, str], kept: tuple[float, Listing]) -> None:
         if self._kept.get(key) is kept:
@@ -148,8 +156,8 @@ async def poll_all(
     agent: AsyncAgent[Any], metas: Sequence[BigQueryJobMeta], listings: Listings
 ) -> list[Resource | Exception]:
     """Return what :func:`flyte_agent_bigquery.polling.poll` would for each job of one account and project."""
-    found: dict[tuple[str, str], Job] = {}
-    if len(metas) >= LIST_FROM:
+    found = listings.shown(agent, metas)
+    if len(_missing(metas, found)) >= LIST_FROM:
         listing = listings.of(agent, metas)
         found = await _listed(listing, metas)
         missing = _missing(listing.may_have(metas), found)
@@ -191,6 +199,10 @@ def _listing(
     calls, now_s = Calls(agent, metas[0].account), agent.clock.time()
     since_s = min(meta.created_s for meta in metas) - _EARLIER_S
     return Listing(calls, metas[0].project, since_s, now_s, states)
+
+
+def _key(metas: Sequence[BigQueryJobMeta]) -> tuple[int, Account, str]:
+    return id(asyncio.get_running_loop()), metas[0].account, metas[0].project
 
 
 def _missing(
