@@ -414,7 +414,7 @@ def test_the_request_comes_back_from_flyte_as_it_was():
 @pytest.mark.parametrize(
     ("custom", "says"),
     [
-        ({"projekt": "p"}, "projekt: unknown field; did you mean 'project'"),
+        ({"projekt": "p"}, "projekt: unknown field. Did you mean 'project'"),
         ({"max_rows": "many"}, "max_rows: found str 'many', expected int"),
         ({"kind": "delete"}, "kind"),
         ({"cost": {"max_usd": 1, "currencyy": "EUR"}}, r"cost.currencyy: unknown field"),

@@ -243,7 +243,7 @@ def test_without_an_output_there_is_none(bench):
     [
         ({"min_rows": 5}, {}, "min_rows: found 5, expected nothing with wait_for='exists'"),
         ({"wait_for": "partition"}, {}, "partition: found None"),
-        ({"wait_fore": "rows"}, {}, "wait_fore: unknown field; did you mean 'wait_for'?"),
+        ({"wait_fore": "rows"}, {}, "wait_fore: unknown field. Did you mean 'wait_for'?"),
         ({"target": {"tableId": "{inputs.t}"}, "parameters": {"t": {"type": "STRING"}}},
          {"inputs": {"t": str}, "values": {"t": "no table"}}, "expected 'project.dataset.table'"),
         ({"target": {"tableId": "{inputs.t}"}, "parameters": {"t": {"type": "STRING"}}},

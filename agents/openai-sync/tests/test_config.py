@@ -42,7 +42,7 @@ def test_a_wrong_field_is_named(fields: dict[str, Any], words: str) -> None:
 @pytest.mark.parametrize(
     ("config", "words"),
     [
-        ({"mdel": "x"}, "did you mean 'model'"),
+        ({"mdel": "x"}, "Did you mean 'model'"),
         ({"model": "m", "temperature": "hot"}, "config.temperature"),
         (
             {"model": "m", "fallbacks": [{"model": "n", "provider": "aws"}]},

@@ -14,7 +14,7 @@ from flyte_agent_s3_sensor.meta import S3SensorMeta, pack, request_of
 @pytest.mark.parametrize(
     ("custom", "message"),
     [
-        ({"bucket": "bkt", "kees": ["k"]}, "kees: unknown field; did you mean 'keys'?"),
+        ({"bucket": "bkt", "kees": ["k"]}, "kees: unknown field. Did you mean 'keys'?"),
         (
             {"bucket": "bkt", "keys": ["k"], "where": {"min_size": 1}},
             "where.min_size: unknown field",

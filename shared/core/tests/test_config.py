@@ -62,8 +62,8 @@ def test_defaults_are_left_out():
     ("custom", "message"),
     [
         ({}, "project: missing"),
-        ({"project": "p", "cuont": 1}, "cuont: unknown field; did you mean 'count'?"),
-        ({"project": "p", "zzz": 1}, "zzz: unknown field; known fields: project, count"),
+        ({"project": "p", "cuont": 1}, "cuont: unknown field. Did you mean 'count'?"),
+        ({"project": "p", "zzz": 1}, "zzz: unknown field. Known fields: project, count"),
         ({"project": 5}, "project: found int 5, expected str"),
         ({"project": "p", "count": "5 GB"}, "count: found str '5 GB', expected int"),
         ({"project": "p", "count": 1.5}, "count: found float 1.5, expected int"),

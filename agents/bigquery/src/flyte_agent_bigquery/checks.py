@@ -26,10 +26,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from flyte_agent_core.fields import invalid
+
 from .checks_bound import Bound
 from .checks_rules import CheckReport, CheckResult, CheckRule, Expectation, evaluate
 from .checks_sql import Check, compile_checks, quoted
-from .config_fields import invalid
 
 __all__ = [
     "Bound",

@@ -7,8 +7,10 @@ import decimal
 import math
 from dataclasses import dataclass
 
+from flyte_agent_core.fields import invalid
+
 from .checks_rules import Expectation, Family
-from .config_fields import invalid, strict
+from .config_fields import strict
 
 Value = bool | int | float | decimal.Decimal | dt.date | str
 """What a bound may be; a datetime is a date."""

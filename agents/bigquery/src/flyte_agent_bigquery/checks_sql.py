@@ -18,8 +18,9 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from flyte_agent_core.fields import invalid
+
 from .checks_rules import CheckRule
-from .config_fields import invalid
 from .task_sql import check_text, scan
 
 if TYPE_CHECKING:

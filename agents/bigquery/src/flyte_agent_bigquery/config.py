@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from flyte_agent_core import Config
+from flyte_agent_core.fields import did_you_mean, invalid
 
 from .checks_rules import CheckRule
-from .config_fields import did_you_mean, invalid, strict
+from .config_fields import strict
 from .types_literal import interface_types
 
 if TYPE_CHECKING:

@@ -6,9 +6,11 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from flyte_agent_core.fields import invalid
+
 from . import config_names as names
 from .config import JOB_KINDS, CostGuard
-from .config_fields import invalid, strict
+from .config_fields import strict
 from .config_parts import (
     Create,
     KeyResult,

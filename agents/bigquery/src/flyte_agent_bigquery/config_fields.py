@@ -3,31 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import functools
 import types
 import typing
 from typing import Any, TypeVar, Union
 
 from flyte_agent_core.errors import InvalidConfig
+from flyte_agent_core.fields import did_you_mean, invalid
 
 if typing.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
 C = TypeVar("C")
-
-
-def invalid(field: str, found: object, expected: str, repair: str = "") -> InvalidConfig:
-    """Return the error for one field."""
-    text = repr(found)
-    shown = text if len(text) <= 120 else text[:117] + "..."
-    return InvalidConfig(f"{field}: found {shown}, expected {expected}. {repair}".rstrip())
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return a question that names the nearest of ``known``, or nothing."""
-    near = difflib.get_close_matches(name, list(known), n=1)
-    return f"Did you mean {near[0]!r}?" if near else ""
 
 
 def strict(**aliases: str) -> Callable[[type[C]], type[C]]:

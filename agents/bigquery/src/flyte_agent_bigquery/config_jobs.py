@@ -6,7 +6,9 @@ import typing
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from .config_fields import invalid, strict
+from flyte_agent_core.fields import invalid
+
+from .config_fields import strict
 from .config_parts import (
     Create,
     RangePartitioning,

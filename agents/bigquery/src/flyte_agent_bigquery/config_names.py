@@ -6,7 +6,7 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING
 
-from .config_fields import invalid
+from flyte_agent_core.fields import invalid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from .config_fields import invalid, strict
+from flyte_agent_core.fields import invalid
+
+from .config_fields import strict
 
 Create = Literal["CREATE_IF_NEEDED", "CREATE_NEVER"]
 Write = Literal["WRITE_EMPTY", "WRITE_APPEND", "WRITE_TRUNCATE", "WRITE_TRUNCATE_DATA"]

@@ -7,9 +7,10 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from flyte_agent_core.fields import invalid
+
 from . import config_names as names
 from .config import check_job
-from .config_fields import invalid
 from .config_parts import RangePartitioning, TimePartitioning, milliseconds
 
 if TYPE_CHECKING:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from .config_fields import invalid
+from flyte_agent_core.fields import invalid
+
 from .types import rest_type
 from .types_hints import element, is_optional, is_row, row_fields, without_none
 

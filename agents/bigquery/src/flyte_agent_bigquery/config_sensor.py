@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from flyte_agent_core import Config
+from flyte_agent_core.fields import invalid
 
-from .config_fields import check_type, invalid
+from .config_fields import check_type
 from .config_templates import PLACEHOLDER, fill
 from .sensor_meta import Condition
 

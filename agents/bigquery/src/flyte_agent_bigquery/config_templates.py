@@ -11,7 +11,8 @@ import datetime as dt
 import re
 from typing import TYPE_CHECKING, Any
 
-from .config_fields import did_you_mean, invalid
+from flyte_agent_core.fields import did_you_mean, invalid
+
 from .config_names import table_reference
 
 if TYPE_CHECKING:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
+from flyte_agent_core.fields import invalid
+
 from .checks_rules import CheckReport
 from .checks_sql import compile_checks
 from .config import MAX_ROWS
-from .config_fields import invalid
 from .task_base import OUTPUT, BigQueryBaseTask
 from .task_checks import flat_checks, placed_check
 from .task_request import (

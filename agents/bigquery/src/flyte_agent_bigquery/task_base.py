@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from flytekit.core.base_task import TaskMetadata
 from flytekit.core.interface import Interface
 from flytekit.models.task import Sql
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.struct_pb2 import Struct
 
 from flyte_agent_core import AgentTask
+from flyte_agent_core.task_options import flytekit_options
 
 from .config import TASK_TYPE, JobRequest
 from .config_author import BigQueryConfig
-from .config_fields import did_you_mean, invalid
 from .types_transformers import register_transformers
 
 if TYPE_CHECKING:
@@ -29,11 +27,6 @@ register_transformers()
 
 OUTPUT = "results"
 """Name of a task's output; the one flytekit's stock plugin uses."""
-
-_METADATA = tuple(f.name for f in dataclasses.fields(TaskMetadata))
-_FLYTEKIT = (
-    "metadata", "environment", "docs", "security_ctx", "disable_deck", "enable_deck", "deck_fields",
-)  # fmt: skip
 
 
 class BigQueryBaseTask(AgentTask[BigQueryConfig]):
@@ -59,7 +52,7 @@ class BigQueryBaseTask(AgentTask[BigQueryConfig]):
         outputs: Mapping[str, Any],
         options: Mapping[str, Any],
     ) -> None:
-        flytekit = _flytekit_options(type(self).__name__, options)
+        flytekit = flytekit_options(type(self).__name__, options)
         self.request = request
         self.sql = sql
         super().__init__(
@@ -80,20 +73,3 @@ class BigQueryBaseTask(AgentTask[BigQueryConfig]):
     def get_sql(self, settings: SerializationSettings) -> Sql | None:
         """Return the SQL exactly as it was written."""
         return Sql(statement=self.sql, dialect=Sql.Dialect.ANSI) if self.sql else None
-
-
-def _flytekit_options(where: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return flytekit's own arguments, with those of ``TaskMetadata`` put into one."""
-    known = (*_FLYTEKIT, *_METADATA)
-    for name in options:
-        if name not in known:
-            repair = did_you_mean(name, known) or f"Known: {', '.join(known)}."
-            raise invalid(where, name, "an argument of the task or of flytekit", repair)
-    given = {name: value for name, value in options.items() if name in _METADATA}
-    rest = {name: value for name, value in options.items() if name not in _METADATA}
-    if given and rest.get("metadata") is not None:
-        raise invalid(
-            where, next(iter(given)), "metadata=TaskMetadata(...) or its fields, not both"
-        )
-    rest["metadata"] = rest.get("metadata") or TaskMetadata(**given)
-    return rest

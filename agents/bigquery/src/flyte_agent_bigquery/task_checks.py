@@ -6,9 +6,10 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
+from flyte_agent_core.fields import invalid
+
 from .checks_sql import Check
 from .config_author import BigQueryConfig
-from .config_fields import invalid
 from .config_names import table_reference
 
 

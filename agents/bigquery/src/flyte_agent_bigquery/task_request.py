@@ -12,9 +12,10 @@ from flytekit.types.file import FlyteFile
 from flytekit.types.structured import StructuredDataset
 from flytekit.types.structured.structured_dataset import StructuredDatasetTransformerEngine
 
+from flyte_agent_core.fields import invalid
+
 from .config import JOB_KINDS, MAX_ROWS, JobRequest
 from .config_author import BigQueryConfig
-from .config_fields import invalid
 from .config_jobs import CopyConfig, ExtractConfig, LoadConfig
 from .config_rest import raw_configuration
 from .config_templates import check_placeholders

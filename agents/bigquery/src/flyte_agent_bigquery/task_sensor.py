@@ -6,8 +6,10 @@ import dataclasses
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
+from flyte_agent_core.fields import invalid
+
 from .config_author import BigQueryConfig
-from .config_fields import check_type, invalid
+from .config_fields import check_type
 from .config_sensor import KIND, OnTimeout, SensorRequest, check_partition, check_target
 from .config_templates import PLACEHOLDER, check_placeholders, table_template
 from .sensor_meta import Condition

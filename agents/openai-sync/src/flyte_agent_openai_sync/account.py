@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from flyte_agent_core import TaskError
 from flyte_agent_core.errors import InvalidConfig
+from flyte_agent_core.fields import invalid
 from flyte_agent_core.secrets import Secret
 
 from . import settings
-from .fields import invalid
 
 if TYPE_CHECKING:
     from flyte_agent_core import Attempt

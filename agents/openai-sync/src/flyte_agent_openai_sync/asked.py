@@ -8,10 +8,10 @@ import json
 from typing import TYPE_CHECKING
 
 from flyte_agent_core import TaskError
+from flyte_agent_core.fields import invalid
 
 from . import settings
 from .config import Message, OpenAIConfig, OpenAIRequest
-from .fields import invalid
 
 if TYPE_CHECKING:
     from flyte_agent_core import Attempt

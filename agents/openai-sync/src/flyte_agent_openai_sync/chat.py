@@ -5,10 +5,11 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING, Any
 
+from flyte_agent_core.fields import invalid
+
 from .answers import InvalidAnswer, Said, of_chat, of_response
 from .config import Message
 from .decode import NotTheForm, decoded
-from .fields import invalid
 from .line import estimate_tokens, expected_of
 from .prompt import plain
 

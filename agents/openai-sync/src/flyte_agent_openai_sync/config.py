@@ -7,8 +7,7 @@ import re
 from typing import Any, Literal
 
 from flyte_agent_core import Config
-
-from .fields import invalid
+from flyte_agent_core.fields import invalid
 
 TASK_TYPE = "openai_sync"
 

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from flyte_agent_core import RetryableError, TaskError
+from flyte_agent_core.fields import invalid
 
 from . import settings
-from .fields import invalid
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,12 +7,12 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from flyte_agent_core import TaskError
+from flyte_agent_core.fields import invalid
 from flyte_agent_core.inputs import FileRef
 
 from . import chat, files
 from .answers import EmptyAnswer
 from .errors import MalformedReply
-from .fields import invalid
 from .line import estimate_tokens
 from .usage import Usage
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from flyte_agent_core.fields import invalid
 from flyte_agent_core.inputs import FileRef
 
 from . import files
-from .fields import invalid
 from .prompt import fill, names_in
 
 if TYPE_CHECKING:

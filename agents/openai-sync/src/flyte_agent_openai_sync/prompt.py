@@ -11,7 +11,7 @@ import json
 import string
 from typing import TYPE_CHECKING, Any
 
-from .fields import did_you_mean, invalid
+from flyte_agent_core.fields import did_you_mean, invalid
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -16,8 +16,9 @@ import types
 import typing
 from typing import Any, Union
 
+from flyte_agent_core.fields import invalid
+
 from .config import AnswerForm
-from .fields import invalid
 
 PAIRS = "A mapping, as a list of its keys and values."
 """Description that marks a list of pairs; the way back knows it by this."""

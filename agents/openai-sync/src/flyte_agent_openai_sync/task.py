@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, Optional
 
+from flyte_agent_core.fields import invalid
+
 from .answers import ToolCall
 from .config import AnswerForm, Message, OpenAIConfig, OpenAIRequest
-from .fields import invalid
 from .schema import answer_form
 from .task_base import OpenAIBaseTask, checked, outputs_of
 from .task_inputs import place_inputs

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import dataclasses
 import types
 import typing
 from typing import TYPE_CHECKING, Any, Union
 
-from flytekit.core.base_task import TaskMetadata
 from flytekit.core.interface import Interface
 from flytekit.types.file import FlyteFile
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.struct_pb2 import Struct
 
 from flyte_agent_core import AgentTask
+from flyte_agent_core.fields import invalid
+from flyte_agent_core.task_options import flytekit_options
 
 from .config import TASK_TYPE, OpenAIConfig, OpenAIRequest
-from .fields import did_you_mean, invalid
 from .files import own_disk
 from .receipt import Receipt
 
@@ -27,11 +26,6 @@ if TYPE_CHECKING:
 
 OUTPUT = "answer"
 """Name of a task's output."""
-
-_METADATA = tuple(f.name for f in dataclasses.fields(TaskMetadata))
-_FLYTEKIT = (
-    "metadata", "environment", "docs", "security_ctx", "disable_deck", "enable_deck", "deck_fields",
-)  # fmt: skip
 
 
 class OpenAIBaseTask(AgentTask[OpenAIConfig]):
@@ -53,7 +47,7 @@ class OpenAIBaseTask(AgentTask[OpenAIConfig]):
         outputs: Mapping[str, Any],
         options: Mapping[str, Any],
     ) -> None:
-        flytekit = _flytekit_options(type(self).__name__, options)
+        flytekit = flytekit_options(type(self).__name__, options)
         # Read as the service will read it: what is wrong is told here.
         self.request = OpenAIRequest.from_custom(request.to_custom())
         super().__init__(
@@ -135,20 +129,3 @@ def file_format(hint: Any, default: str, known: tuple[str, ...]) -> str:
     if found not in known:
         raise invalid("output", f"FlyteFile[{found!r}]", f"a format of {', '.join(known)}")
     return found
-
-
-def _flytekit_options(where: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return flytekit's own arguments, with those of ``TaskMetadata`` put into one."""
-    known = (*_FLYTEKIT, *_METADATA)
-    for name in options:
-        if name not in known:
-            repair = did_you_mean(name, known) or f"Known: {', '.join(known)}."
-            raise invalid(where, name, "an argument of the task or of flytekit", repair)
-    given = {name: value for name, value in options.items() if name in _METADATA}
-    rest = {name: value for name, value in options.items() if name not in _METADATA}
-    if given and rest.get("metadata") is not None:
-        raise invalid(
-            where, next(iter(given)), "metadata=TaskMetadata(...) or its fields, not both"
-        )
-    rest["metadata"] = rest.get("metadata") or TaskMetadata(**given)
-    return rest

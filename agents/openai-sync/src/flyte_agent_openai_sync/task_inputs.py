@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .fields import did_you_mean, invalid
+from flyte_agent_core.fields import did_you_mean, invalid
+
 from .prompt import check_names
 from .task_base import is_file, without_none
 

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from flytekit.types.file import FlyteFile
 
+from flyte_agent_core.fields import invalid
+
 from .config import Message, OpenAIConfig, OpenAIRequest
-from .fields import invalid
 from .kinds import Judgement, Transcript
 from .task_base import OpenAIBaseTask, checked, file_format, is_file, outputs_of
 from .task_inputs import place_inputs, text_input

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .fields import invalid
+from flyte_agent_core.fields import invalid
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from flyte_agent_core import Config
+from flyte_agent_core.fields import did_you_mean, invalid
 
 from .address import check_bucket, check_key, check_prefix
 from .config_access import S3Config
 from .config_parts import SqsEvents, Where
-from .fields import check_above_zero, check_types, did_you_mean, invalid
+from .fields import check_above_zero, check_types
 from .patterns import check_regex, check_wildcard, regex_prefix, wildcard_prefix
 from .templates import PLACEHOLDER
 

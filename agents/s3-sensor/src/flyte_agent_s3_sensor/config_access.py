@@ -8,9 +8,10 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from flyte_agent_core import Config
+from flyte_agent_core.fields import did_you_mean, invalid
 
 from .address import check_owner, check_role
-from .fields import check_types, did_you_mean, invalid
+from .fields import check_types
 
 Addressing = Literal["auto", "path", "virtual"]
 ADDRESSING = ("auto", "path", "virtual")

@@ -6,8 +6,9 @@ import re
 from dataclasses import dataclass, field
 
 from flyte_agent_core import Config
+from flyte_agent_core.fields import did_you_mean, invalid
 
-from .fields import check_above_zero, check_types, did_you_mean, invalid
+from .fields import check_above_zero, check_types
 
 # https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html#API_HeadObject_ResponseSyntax
 STORAGE_CLASSES = (

@@ -10,8 +10,9 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any
 
+from flyte_agent_core.fields import invalid
+
 from .address import common_start
-from .fields import invalid
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,11 +7,11 @@ import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 from flyte_agent_core import TaskError
+from flyte_agent_core.fields import invalid
 
 from . import templates
 from .address import take_bucket
 from .config import SensorRequest
-from .fields import invalid
 from .meta import S3SensorMeta, pack
 
 if TYPE_CHECKING:

@@ -9,12 +9,13 @@ import typing
 from typing import TYPE_CHECKING, Any, Literal
 
 from flytekit import FlyteFile
-from flytekit.core.base_task import TaskMetadata
 from flytekit.core.interface import Interface
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.struct_pb2 import Struct
 
 from flyte_agent_core import AgentTask
+from flyte_agent_core.fields import invalid
+from flyte_agent_core.task_options import flytekit_options
 
 from . import templates
 from .address import take_bucket
@@ -22,7 +23,6 @@ from .config import TASK_TYPE, Condition, OnTimeout, Output, SensorRequest
 from .config_access import S3Config
 from .config_parts import SqsEvents, Where
 from .cost import POLL_S, usd_per_month
-from .fields import did_you_mean, invalid
 from .objects import S3Found, S3Object
 from .versions import register
 
@@ -36,10 +36,6 @@ register()
 OUTPUT = "found"
 """Name of a sensor's output."""
 
-_METADATA = tuple(f.name for f in dataclasses.fields(TaskMetadata))
-_FLYTEKIT = (
-    "metadata", "environment", "docs", "security_ctx", "disable_deck", "enable_deck", "deck_fields",
-)  # fmt: skip
 _OUTPUTS = (
     "None, FlyteFile, list[FlyteFile], S3Object, list[S3Object], S3Found, or Optional of one object"
 )
@@ -145,7 +141,7 @@ class S3Sensor(AgentTask[S3Config]):
             interface=Interface(
                 inputs=dict(inputs or {}), outputs={} if output is None else {OUTPUT: output}
             ),
-            **_flytekit_options(options),
+            **flytekit_options("S3Sensor", options, _OWN),
         )
 
     def get_custom(self, settings: SerializationSettings) -> dict[str, Any]:
@@ -291,23 +287,6 @@ def _unwrapped(output: Any) -> tuple[Any, bool]:
         if len(rest) == 1:
             return rest[0], True
     return output, False
-
-
-def _flytekit_options(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return flytekit's own arguments, with those of ``TaskMetadata`` put into one."""
-    known = (*_FLYTEKIT, *_METADATA)
-    for name in options:
-        if name not in known:
-            repair = did_you_mean(name, (*known, *_OWN)) or f"Known: {', '.join(known)}."
-            raise invalid("S3Sensor", name, "an argument of the sensor or of flytekit", repair)
-    given = {name: value for name, value in options.items() if name in _METADATA}
-    rest = {name: value for name, value in options.items() if name not in _METADATA}
-    if given and rest.get("metadata") is not None:
-        raise invalid(
-            "S3Sensor", next(iter(given)), "metadata=TaskMetadata(…) or its fields, not both"
-        )
-    rest["metadata"] = rest.get("metadata") or TaskMetadata(**given)
-    return rest
 
 
 _OWN = (*(f.name for f in dataclasses.fields(SensorRequest)), "key", "need", "config")

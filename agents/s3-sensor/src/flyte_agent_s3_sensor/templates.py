@@ -12,7 +12,7 @@ import re
 import typing
 from typing import TYPE_CHECKING, Any
 
-from .fields import did_you_mean, invalid
+from flyte_agent_core.fields import did_you_mean, invalid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flytekit.core.base_task import PythonTask
+from flytekit.core.base_task import PythonTask, TaskMetadata
 from flytekit.core.context_manager import FlyteContext, FlyteContextManager
 from flytekit.exceptions.system import FlyteConnectorNotFound
 from flytekit.exceptions.user import FlyteUserException
@@ -29,4 +29,5 @@ __all__ = [
     "LiteralMap",
     "PythonTask",
     "SyncConnectorBase",
+    "TaskMetadata",
 ]

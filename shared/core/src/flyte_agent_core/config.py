@@ -8,6 +8,7 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 from .errors import InvalidConfig
+from .fields import did_you_mean
 from .inputs import restore_ints
 
 if TYPE_CHECKING:
@@ -31,9 +32,8 @@ class Config:
         """Return the configuration in ``custom``, whose whole numbers may have become floats."""
         try:
             value: Self = _converter().structure(restore_ints(dict(custom)), cls)
-        except (
-            Exception
-        ) as error:  # cattrs wraps every cause, also those of __post_init__, in its own groups
+        # cattrs wraps every cause, also those of __post_init__, in its own groups.
+        except Exception as error:
             raise InvalidConfig("; ".join(_problems(error, cls, ""))) from error
         return value
 
@@ -144,9 +144,6 @@ def _step(error: BaseException) -> str:
 
 
 def _unknown(path: str, name: str, cls: type) -> str:
-    import difflib
-
     known = [f.name for f in dataclasses.fields(cls)]
-    near = difflib.get_close_matches(name, known, n=1)
-    repair = f"did you mean {near[0]!r}?" if near else f"known fields: {', '.join(known)}"
-    return f"{(path + '.' + name).lstrip('.')}: unknown field; {repair}"
+    repair = did_you_mean(name, known) or f"Known fields: {', '.join(known)}."
+    return f"{(path + '.' + name).lstrip('.')}: unknown field. {repair}"

@@ -3,11 +3,12 @@ What an agent may raise, named by what the caller does next.
 
 ::
 
-    AgentError ├─ TaskError          the task must change                     -> FAILED │  └─
-    InvalidConfig   a field of the task's configuration is wrong ├─ RetryableError     the same
-    request may pass later          -> RETRYABLE_FAILED ├─ JobNotFound        the vendor does not
-    know the job         -> wait, then RETRYABLE_FAILED └─ ProtocolError      the vendor said
-    something we do not know -> keep polling, then RETRYABLE_FAILED
+    AgentError
+    ├─ TaskError          the task must change                     -> FAILED
+    │  └─ InvalidConfig   a field of its configuration is wrong
+    ├─ RetryableError     the same request may pass later          -> RETRYABLE_FAILED
+    ├─ JobNotFound        the vendor does not know the job         -> wait, then RETRYABLE_FAILED
+    └─ ProtocolError      the vendor said something we do not know -> keep polling, then RETRYABLE_FAILED
 
 Messages say what the user does next: which field, what was found, what was expected, how to repair
 it.

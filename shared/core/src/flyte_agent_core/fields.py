@@ -1,20 +1,22 @@
-"""What is wrong with a field: field, found, expected, repair."""
+"""Errors that name a field: what was found, what was expected, how to repair it."""
 
 from __future__ import annotations
 
 import difflib
 from typing import TYPE_CHECKING
 
-from flyte_agent_core.errors import InvalidConfig
+from .errors import InvalidConfig
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+_SHOWN = 120
 
 
 def invalid(field: str, found: object, expected: str, repair: str = "") -> InvalidConfig:
     """Return the error for one field."""
     text = repr(found)
-    shown = text if len(text) <= 120 else text[:117] + "..."
+    shown = text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
     return InvalidConfig(f"{field}: found {shown}, expected {expected}. {repair}".rstrip())
 
 
