@@ -11,15 +11,13 @@ from setting import Setting
 
 TITLE = "import flytekit"
 REACH = 1.05
-TIMES = 3
-"""How many imports for each start of a service elsewhere: they are short, and vary more."""
 
 
 def measure(setting: Setting) -> list[Row]:
     """Return what the import costs with our agents, with the stock plugins, and with neither."""
     pythons = {"ours": setting.author, "stock": setting.stock, "bare": setting.bare}
     taken: dict[str, list[float]] = {name: [] for name in pythons}
-    for _ in range(TIMES * setting.sizes.starts):
+    for _ in range(setting.sizes.imports):
         for name, python in pythons.items():
             taken[name].append(_seconds(python))
     ours, stock, bare = (statistics.median(taken[name]) for name in pythons)

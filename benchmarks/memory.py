@@ -42,7 +42,7 @@ def _idle(
     service: services.Service, setting: Setting, env: Mapping[str, str] | None = None
 ) -> float:
     with services.started(service, env or {}, setting) as started:
-        wait_until_idle(started.process.pid)
+        wait_until_idle(started.process.pid, setting.sizes.quiet_s)
         return memory_mib(started.process.pid)
 
 
@@ -55,7 +55,7 @@ def _ours(setting: Setting) -> tuple[float, float, float, int]:
         services.started(service, asked.environment(KEY), setting) as started,
     ):
         pid = started.process.pid
-        wait_until_idle(pid)
+        wait_until_idle(pid, sizes.quiet_s)
         idle_mib = memory_mib(pid)
         for most in (sizes.polls // 5, sizes.polls):
             done = asyncio.run(load.poll(started.port, polls, in_flight=sizes.in_flight, most=most))

@@ -35,7 +35,7 @@ def memory_mib(pid: int) -> float:
     return 0.0
 
 
-def wait_until_idle(pid: int, quiet_s: float = 2.0, limit_s: float = 60.0) -> None:
+def wait_until_idle(pid: int, quiet_s: float, limit_s: float = 60.0) -> None:
     """Return when a process has done next to nothing for a while: what it starts with is done."""
     end_s = time.monotonic() + limit_s
     while time.monotonic() < end_s:

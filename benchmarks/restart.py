@@ -118,8 +118,8 @@ async def _scenario(
     async with contextlib.AsyncExitStack() as stack:
         replicas = [Replica(service, setting, env) for _ in range(2)]
         for replica in replicas:
-            await replica.start()
             stack.push_async_callback(replica.stop)
+        await asyncio.gather(*(replica.start() for replica in replicas))
         target = "ipv4:" + ",".join(f"127.0.0.1:{replica.port}" for replica in replicas)
         options = [("grpc.service_config", propeller.service_config)]
         channel = await stack.enter_async_context(

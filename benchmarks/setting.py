@@ -25,7 +25,10 @@ class Sizes:
         stuck: Calls of another agent that do not come back.
         stuck_s: For how long.
         starts: How often each service is started.
+        imports: How often each import is made: they are short, and vary more.
+        fresh_s: For how long our service uses an answer, where that is waited for.
         polls: Polls while memory is watched.
+        quiet_s: A process that does nothing for so long has done what it starts with.
         callers: Propeller's workers during a rolling restart.
         accounts: Kinds of credentials that polls are measured with; see ``accounts.py``.
         fuzz: Inputs of the fuzz.
@@ -41,7 +44,10 @@ class Sizes:
     stuck: int = 100
     stuck_s: float = 10.0
     starts: int = 5
+    imports: int = 15
+    fresh_s: float = 5.0
     polls: int = 100_000
+    quiet_s: float = 2.0
     callers: int = 40
     fuzz: int = 100_000
     accounts: tuple[str, ...] = ("service-account key", "workload identity")
@@ -49,7 +55,8 @@ class Sizes:
 
 TINY = Sizes(
     seconds=0.3, rounds=1, vendor_ms=5, in_flight=4, many_in_flight=8, jobs=8, many_jobs=20, stuck=2,
-    stuck_s=1.0, starts=1, polls=50, callers=3, fuzz=20, accounts=("workload identity",),
+    stuck_s=1.0, starts=1, imports=1, fresh_s=0.2, polls=50, quiet_s=0.2, callers=3, fuzz=20,
+    accounts=("workload identity",),
 )  # fmt: skip
 """Enough to see that every part still runs."""
 

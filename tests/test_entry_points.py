@@ -45,9 +45,13 @@ def run(imports: str, cwd: Path) -> dict[str, list]:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def test_importing_flytekit_loads_no_vendor_sdk(agent: Package, tmp_path: Path) -> None:
-    loaded = set(run("import flytekit", tmp_path)["modules"])
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
+    """The modules that ``import flytekit`` has loaded."""
+    return set(run("import flytekit", tmp_path_factory.mktemp("loaded"))["modules"])
 
+
+def test_importing_flytekit_loads_no_vendor_sdk(agent: Package, loaded: set[str]) -> None:
     assert f"{agent.module}.plugin" in loaded, f"flytekit did not find the plugin of {agent.name}"
     assert not set(agent.about["vendor-modules"]) & loaded, (
         f"{agent.name} loads its vendor's SDK during `import flytekit`: import it in client.py, "
@@ -55,35 +59,34 @@ def test_importing_flytekit_loads_no_vendor_sdk(agent: Package, tmp_path: Path) 
     )
 
 
-def test_importing_flytekit_loads_neither_service_nor_kit(tmp_path: Path) -> None:
-    loaded = set(run("import flytekit", tmp_path)["modules"])
-
+def test_importing_flytekit_loads_neither_service_nor_kit(loaded: set[str]) -> None:
     assert not {"flyte_agent_testing", "flyte_agent_server", "pytest"} & loaded
 
 
-@pytest.mark.parametrize(
-    "first", ["flytekit", "core", "one module of core", "agent", "kit", "service"]
-)
-def test_any_of_ours_may_be_imported_first(first: str, agent: Package, tmp_path: Path) -> None:
+def must_register(module: str, cwd: Path) -> None:
     """Ours import flytekit, which imports the plugins, which import core: a circle to get right."""
-    module = {
-        "core": "flyte_agent_core",
-        "one module of core": "flyte_agent_core.meta",
-        "agent": agent.module,
-        "kit": "flyte_agent_testing",
-        "service": "flyte_agent_server.cli",
-    }.get(first, first)
-
-    report = run(f"import {module}", tmp_path)["report"]
-
-    assert not [entry for entry in report if entry[2] == "failed"], report
-
-
-def test_agents_register_without_a_failure(agent: Package, tmp_path: Path) -> None:
-    report = run("import flytekit", tmp_path)["report"]
+    report = run(f"import {module}", cwd)["report"]
 
     assert report, "no agent registered itself"
     assert not [entry for entry in report if entry[2] == "failed"], report
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "flytekit",
+        "flyte_agent_core",
+        "flyte_agent_core.meta",
+        "flyte_agent_testing",
+        "flyte_agent_server.cli",
+    ],
+)
+def test_any_of_what_is_shared_may_be_imported_first(module: str, tmp_path: Path) -> None:
+    must_register(module, tmp_path)
+
+
+def test_any_agent_may_be_imported_first(agent: Package, tmp_path: Path) -> None:
+    must_register(agent.module, tmp_path)
 
 
 @pytest.mark.stock
