@@ -26,13 +26,16 @@ def measure(setting: Setting) -> list[Row]:
     bare = services.Service("bare", stock_command(setting.bare), "")
     others = {each.name: _idle(each, setting) for each in (services.stock(setting), bare)}
     idle_mib, warm_mib, worked_mib, failed = _ours(setting)
+    ready_mib = _idle(services.ours(setting, "--ready-at-start"), setting)
     grown = worked_mib / warm_mib - 1
     polls = f"{setting.sizes.polls:,} polls"
     return [
         Row("idle with all agents; stock with its plugins", "MiB", idle_mib, others["stock"], None,
             f"at most {IDLE_MIB:.0f} MiB", idle_mib <= IDLE_MIB),
         Row("idle with all agents; stock with none", "MiB", idle_mib, others["bare"]),
-        Row("once warm", "MiB", warm_mib),
+        Row("idle, all agents ready (--ready-at-start); stock with its plugins", "MiB", ready_mib,
+            others["stock"]),
+        Row("once warm: BigQuery polled", "MiB", warm_mib),
         Row(f"after {polls} more ({grown:+.1%})", "MiB", worked_mib, None, None,
             f"flat: at most {GROWTH:.0%} more, no poll failed", grown <= GROWTH and not failed),
     ]  # fmt: skip

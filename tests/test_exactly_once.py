@@ -23,7 +23,7 @@ from flyte_agent_testing.propeller import Faults, Outcome, SimulatedPropeller, T
 from flyte_agent_testing.templates import task_template
 
 ATTEMPTS = 1000
-QUIET = Settings(host="127.0.0.1", port=0, metrics_port=None, grace_s=30.0)
+QUIET = Settings(host="127.0.0.1", port=0, metrics_port=None, grace_s=30.0, ready_at_start=True)
 
 
 @contextlib.asynccontextmanager

@@ -28,7 +28,7 @@ from flyte_agent_server.settings import Settings  # noqa: E402
 PLUGINS = Path(__file__).parent / "plugins"
 sys.path.insert(0, str(PLUGINS))
 
-LOCAL = Settings(host="127.0.0.1", port=0, metrics_port=0, grace_s=10.0)
+LOCAL = Settings(host="127.0.0.1", port=0, metrics_port=0, grace_s=10.0, ready_at_start=True)
 
 
 class Stubs:

@@ -13,7 +13,7 @@ from flyte_agent_core import Attempt, Phase, Resource, SyncAgent, rpc
 from flyte_agent_server.catalogue import Catalogue
 from flyte_agent_server.errors import BusyError
 from flyte_agent_server.served import Start
-from flyte_agent_server.warm_up import warm_up
+from flyte_agent_server.warm_up import WarmUp
 
 
 class Ready(SyncAgent):
@@ -52,7 +52,8 @@ def test_every_agent_is_asked_and_a_broken_one_is_only_logged(
     async def scenario() -> None:
         broken, ready = Broken(), Ready()
         done = asyncio.Event()
-        with warm_up(Catalogue([broken, ready]), then=done.set):
+        with WarmUp(Catalogue([broken, ready]), then=done.set) as all_of_them:
+            all_of_them.begin(with_all=True)
             await asyncio.wait_for(done.wait(), 5)
         assert ready.asked.is_set()
         assert broken.asked.is_set()
@@ -71,17 +72,17 @@ def test_calls_wait_until_their_agent_is_ready() -> None:
         slow, quick = Ready(), Broken()
         slow.ready = asyncio.Event()
         catalogue = Catalogue([quick, slow])
-        catalogue.hold()
-        with warm_up(catalogue):
-            await slow.asked.wait()
+        with WarmUp(catalogue):
             with pytest.raises(BusyError, match="getting ready"), rpc.serving(0.01):
                 await catalogue.find("ready").do(START)
             waiting = asyncio.ensure_future(catalogue.find("ready").do(START))
-            answer = await catalogue.find("broken").do(START)
-            assert answer.phase == Phase.SUCCEEDED
+            await slow.asked.wait()
+            assert not quick.asked.is_set()
             assert not waiting.done()
             slow.ready.set()
             assert (await waiting).phase == Phase.SUCCEEDED
+            answer = await catalogue.find("broken").do(START)
+            assert answer.phase == Phase.SUCCEEDED
 
     asyncio.run(scenario())
 
@@ -91,11 +92,9 @@ def test_a_service_that_stops_early_lets_calls_go_on() -> None:
         slow = Ready()
         slow.ready = asyncio.Event()
         catalogue = Catalogue([slow])
-        catalogue.hold()
-        with warm_up(catalogue):
-            await slow.asked.wait()
+        with WarmUp(catalogue):
             waiting = asyncio.ensure_future(catalogue.find("ready").do(START))
-            await asyncio.sleep(0)
+            await slow.asked.wait()
         assert (await waiting).phase == Phase.SUCCEEDED
 
     asyncio.run(scenario())

@@ -83,15 +83,14 @@ class Catalogue:
         for places in self._streams.values():
             places.limits, places.most, places.most_waiting = limits, limits.logs_per_agent, 0
 
-    def hold(self) -> None:
+    def hold(self, agent: Any, called: Callable[[], None]) -> None:
         """
-        Have calls of every agent wait until :meth:`release`.
+        Have calls of ``agent`` wait until :meth:`release`; ``called`` is called when the first comes.
 
         An agent imports its vendor's library while it gets ready. Whoever imports the same meanwhile waits for
         it, and a call would do that on the event loop, where everybody else waits along.
         """
-        for places in self._places.values():
-            places.hold()
+        self._places[_owner(agent)].hold(called)
 
     def release(self, agent: Any) -> None:
         """Have calls of ``agent``, under all of its types, wait no longer."""

@@ -19,7 +19,7 @@ from flyte_agent_core.deadline import allow
 from .errors import BusyError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
     from contextlib import AbstractAsyncContextManager
 
     from flyteidl.admin.agent_pb2 import GetTaskMetricsResponse, Resource
@@ -64,14 +64,15 @@ class Places:
         self.taken = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._held = False
+        self._called: Callable[[], None] | None = None
 
-    def hold(self) -> None:
-        """Give no place until :meth:`release`."""
-        self._held = True
+    def hold(self, called: Callable[[], None]) -> None:
+        """Give no place until :meth:`release`; ``called`` is called when one is first asked for."""
+        self._held, self._called = True, called
 
     def release(self) -> None:
         """Give places again, to those first who have waited meanwhile."""
-        self._held = False
+        self._held, self._called = False, None
         while self._waiting and self.taken < self.most:
             place = self._waiting.popleft()
             if not place.done():
@@ -95,6 +96,9 @@ class Places:
             self.taken += 1
             limits.taken += 1
             return
+        called, self._called = self._called, None
+        if called is not None:
+            called()
         if len(self._waiting) >= self.most_waiting:
             raise self._busy(agent)
         limits.taken += 1
@@ -140,7 +144,9 @@ class Places:
 
     def _busy(self, agent: str) -> BusyError:
         if self._held:
-            return BusyError(f"{agent} is getting ready: this service was just started")
+            return BusyError(
+                f"{agent} is getting ready: this is its first call since this service was started"
+            )
         return BusyError(
             f"{agent} answers {self.taken} calls and {len(self._waiting)} more wait: its vendor is "
             "slow or stuck. Send it again later; the platform team can add replicas of this service, "

@@ -142,6 +142,12 @@ _SERVE_OPTIONS = (
         help="Logs of one agent's jobs that are streamed at once; further ones are refused.",
     ),
     click.option(
+        "--ready-at-start",
+        is_flag=True,
+        help="Import every agent's vendor library at the start, not when its first call comes: that call is "
+        "quicker then, and the memory is used whether one comes or not.",
+    ),
+    click.option(
         "--threads-per-agent",
         type=click.IntRange(0, 1024),
         default=0,

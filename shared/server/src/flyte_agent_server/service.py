@@ -25,7 +25,7 @@ from .security import Security
 from .settings import Settings
 from .status_page import StatusPage
 from .tracing import Tracing, from_environment
-from .warm_up import warm_up
+from .warm_up import WarmUp
 from .watchdog import Watchdog
 
 if TYPE_CHECKING:
@@ -61,7 +61,8 @@ class AgentService:
 
     Attributes:
         port: The port that is really listened on, once started.
-        when_ready: Called when the agents have done what they do before their first task.
+        when_ready: Called when agents have done what they do before their first task, and no other
+            is doing it.
     """
 
     def __init__(
@@ -137,7 +138,7 @@ class AgentService:
             if settings.metrics_port is not None:
                 self._endpoint = self._start_metrics(settings.metrics_port)
                 self.metrics_port = self._endpoint.port
-            self.catalogue.hold()  # until warm_up releases it: a call may come at once
+            ready = WarmUp(self.catalogue, self.when_ready)  # a call may come at once
             await server.start()
         except BaseException:
             await server.stop(None)
@@ -145,7 +146,8 @@ class AgentService:
             raise
         self._server = server
         self._background.enter_context(Watchdog())
-        self._background.enter_context(warm_up(self.catalogue, self.when_ready))
+        self._background.enter_context(ready)
+        ready.begin(with_all=settings.ready_at_start)
 
     async def stop(self, grace_s: float | None = None) -> None:
         """

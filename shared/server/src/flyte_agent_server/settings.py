@@ -39,6 +39,7 @@ class Settings:
         max_waiting_per_agent: Calls of one agent that wait; further ones are refused.
         max_wait_s: For how long one waits at most.
         max_logs_per_agent: Logs of one agent that are streamed at once; further ones are refused.
+        ready_at_start: Agents get ready when the service starts, and not at their first calls.
         threads_per_agent: Blocking vendor calls of one agent at once; 0 for what each agent says.
         config: The file that further settings, and the policy, were read from.
     """
@@ -64,6 +65,7 @@ class Settings:
     max_waiting_per_agent: int = 10_000
     max_wait_s: float = 60.0
     max_logs_per_agent: int = 100
+    ready_at_start: bool = False
     threads_per_agent: int = 0
     config: str = ""
 
