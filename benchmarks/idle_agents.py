@@ -46,11 +46,13 @@ async def serve_ours() -> None:
     from flyte_agent_server.bootstrap import import_flytekit
 
     import_flytekit()
+    from flyte_agent_server import allocator
     from flyte_agent_server.catalogue import Catalogue
     from flyte_agent_server.service import AgentService
     from flyte_agent_server.settings import Settings
 
     service = AgentService(Catalogue(_our_agents()), Settings("127.0.0.1", 0, 0))
+    service.when_ready = allocator.settle
     await service.start()
     print(service.port, flush=True)
     await asyncio.Event().wait()
