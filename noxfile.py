@@ -75,7 +75,7 @@ def pytest(session: nox.Session, *args: str, cover: str = "") -> None:
     """Run pytest, with branch coverage of the installed package ``cover`` if one is named."""
     results = WORK / "results" / session.name
     report = f"--junitxml={results}/{len([*results.glob('*.xml')])}.xml"
-    args = (report, "--numprocesses=2", "--dist=loadfile", *args, *session.posargs)
+    args = (report, "--numprocesses=3", "--dist=loadfile", *args, *session.posargs)
     if not cover:
         session.run("pytest", *args)
         return
@@ -253,7 +253,7 @@ def stock(session: nox.Session) -> None:
     connectors = [*group("stock"), *group("stock-connectors")]
     session.install(*wheels_and(kit, *connectors, *group("runner")))
     report, page = "shared/testing/tests/stock/report.py", "docs/reference/conformance-stock.md"
-    session.run("python", report, page, "--numprocesses=2", *session.posargs)
+    session.run("python", report, page, "--numprocesses=3", *session.posargs)
 
 
 @nox.session(python=NEWEST, default=False, requires=["wheels"])

@@ -216,6 +216,7 @@ def test_importing_the_core_loads_nothing_heavy():
     assert out.stdout.strip() == ""
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     "first",
     [

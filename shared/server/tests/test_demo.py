@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.once
+
 LOCAL = "flyte_agent_reference.local"
 
 

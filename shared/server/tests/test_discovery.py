@@ -54,6 +54,7 @@ def listed(world: Any, *args: str) -> tuple[int, list[dict[str, str]]]:
     return done.returncode, json.loads(done.stdout)
 
 
+@pytest.mark.once
 def test_a_broken_plugin_is_reported_and_the_others_serve(with_reference: Any) -> None:
     """In flytekit's own service either of the two would be the end."""
     with_reference.module("broken_plugin", BROKEN)
@@ -100,6 +101,7 @@ register(Shy)
 """
 
 
+@pytest.mark.once
 def test_a_stock_plugin_keeps_its_types_unless_it_is_left_out(installed: Any) -> None:
     installed.module("stock_plugin", STOCK_PLUGIN)
     installed.module("shy_agent", SHY_AGENT)
@@ -153,6 +155,7 @@ print(assemble(["reference"]).catalogue.task_types)
 """
 
 
+@pytest.mark.once
 def test_an_embedding_program_may_have_imported_everything_before(with_reference: Any) -> None:
     with with_reference.start("-c", EMBEDDED) as process:
         out, errors = process.communicate(timeout=60)

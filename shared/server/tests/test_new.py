@@ -18,6 +18,8 @@ from click.testing import CliRunner
 from flyte_agent_server.cli import main
 from flyte_agent_server.new import KINDS, NewAgentError, create
 
+pytestmark = pytest.mark.once
+
 COMMAND = [sys.executable, "-m", "flyte_agent_server", "new"]
 ROOT_PYPROJECT = """
 [project]

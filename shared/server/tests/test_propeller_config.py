@@ -10,6 +10,8 @@ import yaml
 
 from flyte_agent_server.propeller_config import EndpointError, render
 
+pytestmark = pytest.mark.once
+
 TYPES = ["bigquery_job", "bigquery_query_job_task", "databricks"]
 TARGETS: list[Any] = ["flyte-core", "flyte-binary", "flyte2"]
 
