@@ -79,6 +79,15 @@ class Places:
                 self.taken += 1
                 place.set_result(None)
 
+    def take_now(self) -> bool:
+        """Take a place if there is one, and return whether there was."""
+        limits = self.limits
+        if self._held or self._waiting or self.taken >= self.most or limits.taken >= limits.calls:
+            return False
+        self.taken += 1
+        limits.taken += 1
+        return True
+
     async def take(self, agent: str) -> None:
         """
         Take a place, when there is one.
@@ -86,16 +95,14 @@ class Places:
         Raises:
             BusyError: There was none in the time the call has, or too many wait already.
         """
+        if self.take_now():
+            return
         limits = self.limits
         if limits.taken >= limits.calls:
             raise BusyError(
                 f"this service answers {limits.taken} calls, as many as it may: send it again "
                 "later; the platform team can add replicas of it or raise --max-calls"
             )
-        if self.taken < self.most and not self._waiting and not self._held:
-            self.taken += 1
-            limits.taken += 1
-            return
         called, self._called = self._called, None
         if called is not None:
             called()
@@ -170,14 +177,15 @@ class Limited:
 
     async def get(self, meta: bytes) -> Resource:
         """Return the state of the job."""
-        try:
-            await self._places.take(self.name)
-        except BusyError as error:
-            if self._last_known is None:
-                raise
-            # Flyte counts errors of polls, and the sixth in a task's life is its end.
-            resource: Resource = await self._last_known(meta, str(error))
-            return resource
+        if not self._places.take_now():
+            try:
+                await self._places.take(self.name)
+            except BusyError as error:
+                if self._last_known is None:
+                    raise
+                # Flyte counts errors of polls, and the sixth in a task's life is its end.
+                resource: Resource = await self._last_known(meta, str(error))
+                return resource
         try:
             return await self._inner.get(meta)
         finally:

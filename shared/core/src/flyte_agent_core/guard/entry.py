@@ -34,7 +34,7 @@ class Entry:
         self, operation: str, agent: AsyncAgent[Any] | SyncAgent, origin: str = ""
     ) -> None:
         self._operation, self._agent = operation, agent
-        self._execution = origin.rpartition("/")[2]
+        self._execution = origin.rpartition("/")[2] if origin else ""
         self._around: contextlib.ExitStack | None = None
 
     def __enter__(self) -> None:

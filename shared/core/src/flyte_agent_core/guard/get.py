@@ -30,25 +30,42 @@ _log = logging.getLogger("flyte_agent")
 
 
 def guarded(raw: Raw) -> Callable[..., Any]:
-    """Return an agent's ``get`` with the guard around it."""
+    """
+    Return an agent's ``get`` with the guard around it.
+
+    One coroutine and no more around the agent's own: every poll of every job comes through here.
+    """
 
     @functools.wraps(raw)
     async def get(self: Any, resource_meta: Any, **_kwargs: Any) -> Any:
-        return await (raw(self, resource_meta) if is_inside() else _get(self, raw, resource_meta))
+        if is_inside():
+            return await raw(self, resource_meta)
+        if not isinstance(resource_meta, JobMeta):
+            return _without_job(self, resource_meta)
+        memory = self.runtime.polls.of(resource_meta)
+        if memory.given_up is not None:
+            return dataclasses.replace(memory.given_up)
+        was_over = memory.phase is not None and memory.phase.is_terminal
+        with Entry("get", self, resource_meta.origin):
+            try:
+                work = _work(self, raw, resource_meta)
+                resource = _checked(self, await limited(work, rpc.remaining_s))
+                memory.saw(resource)
+            except JobNotFound as error:
+                resource = _missing(self, resource_meta, memory, error)
+            except Exception as error:  # noqa: BLE001  # Flyte must not hear of it as an error
+                resource = _unseen(self, resource_meta, memory, error)
+        return _told(self, resource_meta, resource, was_over)
 
     return get
 
 
-async def _get(agent: AsyncAgent[Any], raw: Raw, meta: Any) -> Resource:
-    """Return the phase of a job; never raises."""
-    if not isinstance(meta, JobMeta):
-        return _without_job(agent, meta)
-    memory = agent.runtime.polls.of(meta)
-    if memory.given_up is not None:
-        return dataclasses.replace(memory.given_up)
-    was_over = memory.phase is not None and memory.phase.is_terminal
-    with Entry("get", agent, meta.origin):
-        resource = await _seen(agent, raw, meta, memory)
+def _work(agent: AsyncAgent[Any], raw: Raw, meta: JobMeta) -> Coroutine[Any, Any, Resource]:
+    return agent.runtime.sharing.poll(agent, meta) if agent.shares_polls else raw(agent, meta)
+
+
+def _told(agent: AsyncAgent[Any], meta: JobMeta, resource: Resource, was_over: bool) -> Resource:
+    """Report the answer, and return it with links."""
     observe.report(observe.answer(agent.served_type, resource.phase._name_))
     if resource.phase.is_terminal and not was_over:
         observe.report_use(agent, meta.origin, resource)
@@ -68,19 +85,6 @@ def _without_job(agent: AsyncAgent[Any], meta: FailedCreate | Undecodable) -> Re
         "another program, or by a newer version of this agent. Run the task again."
     )
     return Resource(phase=Phase.FAILED, message=message, error_code="AGENT.BAD_METADATA")
-
-
-async def _seen(agent: AsyncAgent[Any], raw: Raw, meta: JobMeta, memory: Memory) -> Resource:
-    """Return what the agent answers, or what stands in for it."""
-    try:
-        work = agent.runtime.sharing.poll(agent, meta) if agent.shares_polls else raw(agent, meta)
-        resource = _checked(agent, await limited(work, rpc.remaining_s))
-        memory.saw(resource)
-    except JobNotFound as error:
-        return _missing(agent, meta, memory, error)
-    except Exception as error:  # noqa: BLE001  # Flyte must not hear of it as an error
-        return _unseen(agent, meta, memory, error)
-    return resource
 
 
 def _checked(agent: AsyncAgent[Any], resource: Resource) -> Resource:
