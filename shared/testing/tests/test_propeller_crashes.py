@@ -147,3 +147,14 @@ def test_a_terminal_phase_that_changes_after_a_crash_is_a_violation(kit):
     assert outcome.succeeded
     assert [violation.rule for violation in outcome.violations] == ["phase-changed"]
     assert "found SUCCEEDED after FAILED" in str(outcome)
+
+
+def test_a_job_that_cannot_be_seen_for_a_while_takes_nothing_back(kit):
+    """A new process knows no end that was told before it, and a poll of its own may fail."""
+    gets = tuple(kit.resource(phase) for phase in ("SUCCEEDED", "RUNNING", "SUCCEEDED"))
+    agent = kit.ScriptedAgent(gets=gets)
+
+    outcome = kit.play_virtual(agent, None, {"execution": "f1"}, faults=dies_at("after-get"))
+
+    assert outcome.succeeded
+    assert not outcome.violations

@@ -198,9 +198,16 @@ class PollCache:
             needs_link=not item.link_seen and self._settings.expect_links,
         ):
             item.story.violate(rule, found)
-        phase, before = phase_name(resource), item.record.said
-        # Whether a job has vanished each replica of a service finds out for itself: that may be taken back.
-        is_final = before != "RETRYABLE_FAILED" or phase in TERMINAL
-        if before and phase != before and is_final:
-            item.story.violate("phase-changed", f"found {phase} after {before}")
-        item.record.said = phase if phase in TERMINAL else ""
+        self._check_end(item, phase_name(resource))
+
+    def _check_end(self, item: Item, phase: str) -> None:
+        """Hold an answer against the end that was told before: to a propeller that died of it."""
+        before = item.record.said
+        if phase in TERMINAL:
+            if before and phase != before:
+                item.story.violate("phase-changed", f"found {phase} after {before}")
+            item.record.said = phase
+        elif before == "RETRYABLE_FAILED":
+            # Whether a job has vanished each replica of a service finds out for itself: that may be taken back.
+            item.record.said = ""
+        # Otherwise a new process may not see the job for a while, which takes nothing back.
