@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from flyteidl.admin.agent_pb2 import (
     AgentError,
     GetTaskMetricsResponse,
+    GetTaskResponse,
     Resource,
 )
 from flyteidl.core.execution_pb2 import TaskExecution
@@ -14,6 +15,7 @@ from flyteidl.core.execution_pb2 import TaskExecution
 from flyte_agent_core import Phase
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from collections.abc import Set as AbstractSet
 
 ANSWER_LIMIT_BYTES = 4 * 1024 * 1024 - 64 * 1024
@@ -29,8 +31,30 @@ def deliverable(resource: Resource) -> Resource:
     The caller would see an error of the call, and six of those hang a task for good.
     """
     size = resource.ByteSize()
-    if size <= ANSWER_LIMIT_BYTES:
-        return resource
+    return resource if size <= ANSWER_LIMIT_BYTES else _too_large(resource, size)
+
+
+def encoded(resource: Resource, adapted: Callable[[Resource], Resource] | None) -> bytes:
+    """
+    Return the answer to GetTask, or a failure in its place: as :func:`deliverable`.
+
+    Every poll's answer is encoded once, which also tells its size. ``adapted`` makes a resource one
+    of the caller's protocol.
+    """
+    raw = _encoded(resource, adapted)
+    if len(raw) <= ANSWER_LIMIT_BYTES:
+        return raw
+    return _encoded(_too_large(resource, len(raw)), adapted)
+
+
+def _encoded(resource: Resource, adapted: Callable[[Resource], Resource] | None) -> bytes:
+    raw: bytes = GetTaskResponse(
+        resource=adapted(resource) if adapted else resource
+    ).SerializeToString()
+    return raw
+
+
+def _too_large(resource: Resource, size: int) -> Resource:
     return failure(
         f"the answer has {size} bytes, and Flyte takes at most {ANSWER_LIMIT_BYTES} of an agent: "
         "have the task return less, or a reference to where the data is",

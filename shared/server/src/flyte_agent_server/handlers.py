@@ -58,5 +58,5 @@ def _ignored(_service: str, _handlers: Mapping[str, Any]) -> None:
 
 
 def _bytes(message: Any) -> bytes:
-    raw: bytes = message.SerializeToString()
+    raw: bytes = message if type(message) is bytes else message.SerializeToString()
     return raw

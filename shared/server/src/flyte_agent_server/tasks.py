@@ -79,18 +79,15 @@ class Tasks:
             _log.info("created for attempt at %s", request.output_prefix)
             return v1.CreateTaskResponse(resource_meta=meta)
 
-    async def get(self, raw: bytes, context: Any) -> v1.GetTaskResponse:
-        """Tell the state of a job."""
+    async def get(self, raw: bytes, context: Any) -> bytes:
+        """Tell the state of a job, in a GetTaskResponse."""
         async with self._edge.call(context, "get") as call:
             request = parsed(self._dialect.get, raw)
             task_type, version = _category(request)
             connection = connection_of(request) if self._dialect.connects else None
             call.about(task_type, connection=connection)
             resource = await self._catalogue.find(task_type, version).get(request.resource_meta)
-            resource = answers.deliverable(resource)
-            if self._dialect.resource is not None:
-                resource = self._dialect.resource(resource)
-            return v1.GetTaskResponse(resource=resource)
+            return answers.encoded(resource, self._dialect.resource)
 
     async def delete(self, raw: bytes, context: Any) -> v1.DeleteTaskResponse:
         """Stop a job."""
