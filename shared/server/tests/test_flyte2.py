@@ -90,6 +90,13 @@ def test_a_failure_has_its_code_in_the_message(flyte2: Flyte2) -> None:
     assert resource.message.endswith("set it to 2 [REFERENCE.X]")
 
 
+def test_an_answer_that_flyte_cannot_receive_fails_the_task(flyte2: Flyte2) -> None:
+    meta = flyte2.tasks.CreateTask(create(output_bytes=5_000_000)).resource_meta
+    resource = flyte2.tasks.GetTask(get(meta)).resource
+    assert resource.phase == FAILED
+    assert "AGENT.ANSWER_TOO_LARGE" in resource.message
+
+
 def test_figures_and_log(flyte2: Flyte2) -> None:
     meta = flyte2.tasks.CreateTask(create(log_lines=100_000)).resource_meta
     asked = v2.GetTaskMetricsRequest(task_category=category(), resource_meta=meta, queries=["rows"])
