@@ -78,14 +78,20 @@ class Access:
         """
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer" or not token:
-            raise ApiError(401, "Credential was not sent or was of an unsupported type for this API.", status=401)
+            raise ApiError(
+                401,
+                "Credential was not sent or was of an unsupported type for this API.",
+                status=401,
+            )
         grant = self.tokens.get(token)
         if grant is None:
             raise ApiError(403, "Invalid access token.", status=403)
         if grant.expires_s <= time.monotonic():
             raise ApiError(401, "Token is expired.", status=401)
         if self.denied.get(route, set()) & {grant.user, "*"}:
-            raise ApiError("PERMISSION_DENIED", f"User {grant.user} does not have permission for {route}.")
+            raise ApiError(
+                "PERMISSION_DENIED", f"User {grant.user} does not have permission for {route}."
+            )
         return grant.user
 
 
@@ -109,7 +115,10 @@ def check(user: str, creator: str, acl: list[dict[str, Any]], needed: str, what:
 def checked(acl: list[dict[str, Any]] | None) -> list[dict[str, Any]]:
     """Return an access control list. Raises ``ApiError``."""
     for entry in acl or []:
-        if entry.get("permission_level") not in LEVELS or sum(bool(entry.get(name)) for name in _WHO) != 1:
+        if (
+            entry.get("permission_level") not in LEVELS
+            or sum(bool(entry.get(name)) for name in _WHO) != 1
+        ):
             raise ApiError(
                 "INVALID_PARAMETER_VALUE",
                 f"access_control_list: found {entry}, expected one of {', '.join(_WHO)} and a permission_level of "

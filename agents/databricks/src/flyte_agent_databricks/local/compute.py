@@ -56,7 +56,9 @@ class Clusters:
     _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def add(self, cluster_id: str, spec: dict[str, Any] | None = None, creator: str = "") -> Cluster:
+    def add(
+        self, cluster_id: str, spec: dict[str, Any] | None = None, creator: str = ""
+    ) -> Cluster:
         """Make a cluster that tasks may name."""
         made = Cluster(cluster_id, dict(spec or {}), creator, start_ms=now_ms())
         self.known[cluster_id] = made
@@ -85,9 +87,14 @@ class Clusters:
     def env_of(self, task: TaskRun) -> dict[str, str]:
         """Return the environment variables of the cluster that a task run is on."""
         known = self.known.get(task.cluster_id)
-        return {n: str(v) for n, v in ((known.spec if known else {}).get("spark_env_vars") or {}).items()}
+        return {
+            n: str(v)
+            for n, v in ((known.spec if known else {}).get("spark_env_vars") or {}).items()
+        }
 
-    def terminate(self, cluster_id: str, code: str = "JOB_FINISHED", kind: str = "SUCCESS", **more: str) -> None:
+    def terminate(
+        self, cluster_id: str, code: str = "JOB_FINISHED", kind: str = "SUCCESS", **more: str
+    ) -> None:
         """Note why a cluster has ended; the first reason stays."""
         known = self.known.get(cluster_id)
         if known is not None and known.reason is None:

@@ -67,4 +67,6 @@ def compare(op: str, left: str, right: str) -> bool:
     try:
         return _NUMBERS[op](float(left), float(right))
     except ValueError:
-        raise invalid(f"condition_task: {op} compares numbers, found {left!r} and {right!r}.") from None
+        raise invalid(
+            f"condition_task: {op} compares numbers, found {left!r} and {right!r}."
+        ) from None

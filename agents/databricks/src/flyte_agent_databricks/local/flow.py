@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from dataclasses import replace
 from typing import Any
 
 from . import states
 from .conditions import verdict
 from .errors import ApiError, invalid
 from .records import Job, Repair, Run, TaskRun
+from .results import GOOD, result_of, results_before, to_repair
 from .script import Scripted
-from .settings import dependencies
 from .states import Words
 from .store import now_ms
 from .taskflow import Ending, TaskFlow, ending_of
-
-_GOOD = frozenset({"SUCCESS", "SUCCESS_WITH_FAILURES", "EXCLUDED", "DISABLED"})
-_CANCELED = frozenset({"CANCELED", "UPSTREAM_CANCELED"})
-_CAUSES = ("FAILED", "TIMEDOUT", "CANCELED")
 
 
 class Flow(TaskFlow):
@@ -43,7 +37,9 @@ class Flow(TaskFlow):
             self.store.add(run)
             if run.waiter is not None:
                 run.waiter.child = run
-            if self.holds_queue or (limit is not None and (run.settings.get("queue") or {}).get("enabled")):
+            if self.holds_queue or (
+                limit is not None and (run.settings.get("queue") or {}).get("enabled")
+            ):
                 self.set_run(run, limit or states.QUEUED_FOR_WORKSPACE)
             elif limit is not None:
                 too_many = limit.queue_code == "MAX_CONCURRENT_RUNS_REACHED"
@@ -53,9 +49,11 @@ class Flow(TaskFlow):
 
     def _limit(self, run: Run) -> Words | None:
         """The state of a run that has to wait."""
-        active = [other for other in self.store.active() if other.words.life_cycle != "QUEUED"] if (
-            run.job is not None or self.max_active_runs is not None
-        ) else []
+        active = (
+            [other for other in self.store.active() if other.words.life_cycle != "QUEUED"]
+            if (run.job is not None or self.max_active_runs is not None)
+            else []
+        )
         if run.job is not None:
             limit = run.job.settings.get("max_concurrent_runs", 1)
             if sum(other.job is run.job for other in active) >= limit:
@@ -80,7 +78,8 @@ class Flow(TaskFlow):
         count = len(run.repairs)
         if timeout_s:
             self.after(
-                timeout_s, lambda: self.cancel(run, states.TIMED_OUT) if count == len(run.repairs) else None
+                timeout_s,
+                lambda: self.cancel(run, states.TIMED_OUT) if count == len(run.repairs) else None,
             )
 
     def let_queue_go(self) -> None:
@@ -110,13 +109,22 @@ class Flow(TaskFlow):
         Raises:
             ApiError: The job has no such parameter.
         """
-        known = {each["name"]: str(each.get("default", "")) for each in job.settings.get("parameters") or []}
+        known = {
+            each["name"]: str(each.get("default", ""))
+            for each in job.settings.get("parameters") or []
+        }
         unknown = sorted(given.keys() - known.keys()) if known else []
         if unknown:
             raise invalid(f"Job {job.job_id} has no parameter {', '.join(unknown)}.")
         parameters = {**known, **{name: str(value) for name, value in given.items()}}
         return Run(
-            self.store.new_id(), job.job_id, "JOB_RUN", dict(job.settings), creator, job=job, parameters=parameters
+            self.store.new_id(),
+            job.job_id,
+            "JOB_RUN",
+            dict(job.settings),
+            creator,
+            job=job,
+            parameters=parameters,
         )
 
     # -- going on -----------------------------------------------------------------------------------------------
@@ -129,7 +137,7 @@ class Flow(TaskFlow):
             if task.words is states.BLOCKED and not run.words.is_terminal:
                 self._consider(task, run)
         if not run.words.is_terminal and all(task.words.is_terminal for task in run.tasks):
-            self._close(run, _result(run))
+            self._close(run, result_of(run))
 
     def _consider(self, task: TaskRun, run: Run) -> None:
         if run.stop is not None:
@@ -138,7 +146,7 @@ class Flow(TaskFlow):
         if task.spec.get("disabled"):
             self.end(task, Ending(states.DISABLED))
             return
-        results = _results_before(task, run.latest())
+        results = results_before(task, run.latest())
         if results is None:
             return
         words = verdict(task.spec.get("run_if", "ALL_SUCCESS"), results)
@@ -173,8 +181,10 @@ class Flow(TaskFlow):
                 self.clusters.terminate(task.cluster_id)
         self.set_run(run, words)
         if run.waiter is not None:
-            good = words.result in _GOOD
-            told = states.FAILED.saying(f"The run {run.run_id} ended with {words.result}: {words.message}")
+            good = words.result in GOOD
+            told = states.FAILED.saying(
+                f"The run {run.run_id} ended with {words.result}: {words.message}"
+            )
             self.end(run.waiter, Ending(states.SUCCESS if good else told))
         if run.job is not None or self.max_active_runs is not None:
             self.let_queue_go()
@@ -213,7 +223,7 @@ class Flow(TaskFlow):
         """
         with self.store.lock:
             self._check_repair(run, body)
-            keys = _to_repair(run, body)
+            keys = to_repair(run, body)
             repair = Repair(self.store.new_id(), now_ms())
             run.repairs.append(repair)
             run.parameters |= {n: str(v) for n, v in (body.get("job_parameters") or {}).items()}
@@ -232,75 +242,12 @@ class Flow(TaskFlow):
         if not run.words.is_terminal:
             raise ApiError("INVALID_STATE", f"Run {run.run_id} is active, and cannot be repaired.")
         if not run.tasks:
-            raise ApiError("INVALID_STATE", f"Run {run.run_id} was never started, and cannot be repaired.")
+            raise ApiError(
+                "INVALID_STATE", f"Run {run.run_id} was never started, and cannot be repaired."
+            )
         last = run.repairs[-1].repair_id
         if int(body.get("latest_repair_id") or 0) != last:
             raise invalid(
-                f"latest_repair_id: found {body.get('latest_repair_id')}, expected {last or 'none'} for run {run.run_id}."
+                f"latest_repair_id: found {body.get('latest_repair_id')}, expected "
+                f"{last or 'none'} for run {run.run_id}."
             )
-
-
-def _results_before(task: TaskRun, latest: dict[str, TaskRun]) -> list[str] | None:
-    """The results of the tasks that one depends on; ``None`` while one has none."""
-    found = []
-    for each in task.spec.get("depends_on") or []:
-        before = latest.get(each["task_key"])
-        if before is None:  # `only` left it out
-            continue
-        if not before.words.is_terminal:
-            return None
-        outcome = each.get("outcome")
-        other_way = outcome is not None and before.words.is_success and before.outcome != outcome
-        result = "EXCLUDED" if other_way else before.words.result
-        if result != "DISABLED":
-            found.append(result)
-    return found
-
-
-def _result(run: Run) -> Words:
-    """How a run ends, by its last tasks."""
-    if run.stop is not None:
-        return run.stop
-    latest = run.latest()
-    needed = {key for task in latest.values() for key in dependencies(task.spec)}
-    bad = [task for task in latest.values() if task.words.result not in _GOOD]
-    if not bad:
-        return states.SUCCESS
-    if all(task.key in needed for task in bad):
-        return states.SUCCESS_WITH_FAILURES
-    if all(task.words.result in _CANCELED for task in bad):
-        return states.CANCELED
-    causes = [task for task in bad if task.words.result in _CAUSES] or bad
-    cause = min(causes, key=lambda task: task.end_ms)
-    message = f"Task {cause.key} failed with message: {cause.words.message}."
-    if cause.key in needed:
-        message += " This caused all downstream tasks to get skipped."
-    if cause.words.result == "TIMEDOUT":
-        return states.TIMED_OUT.saying(message)
-    code, kind = cause.words.code or states.FAILED.code, cause.words.kind or states.FAILED.kind
-    return replace(states.RUN_FAILED, message=message, code=code, kind=kind)
-
-
-def _to_repair(run: Run, body: dict[str, Any]) -> list[str]:
-    latest = run.latest()
-    chosen: Collection[str] = body.get("rerun_tasks") or []
-    unknown = sorted(set(chosen) - latest.keys())
-    if unknown:
-        raise invalid(f"rerun_tasks: run {run.run_id} has no task {', '.join(unknown)}.")
-    if body.get("rerun_all_failed_tasks"):
-        chosen = [key for key, task in latest.items() if task.words.result not in _GOOD]
-    if not chosen:
-        raise invalid(f"Run {run.run_id} has no failed tasks to repair; name some in rerun_tasks.")
-    wanted = set(chosen)
-    if body.get("rerun_dependent_tasks"):
-        wanted |= _downstream(wanted, latest.values())
-    return [key for key in latest if key in wanted]
-
-
-def _downstream(keys: set[str], tasks: Iterable[TaskRun]) -> set[str]:
-    found, known = set(keys), list(tasks)
-    while True:
-        more = {task.key for task in known if found & set(dependencies(task.spec))} - found
-        if not more:
-            return found
-        found |= more

@@ -84,14 +84,19 @@ def _look_for(name: str) -> None:
     try:
         wanted = Requirement(name)
     except InvalidRequirement:
-        raise LibraryError(name, "expected a requirement such as 'numpy>=2', or a wheel in the workspace") from None
+        raise LibraryError(
+            name, "expected a requirement such as 'numpy>=2', or a wheel in the workspace"
+        ) from None
     if wanted.marker is not None and not wanted.marker.evaluate():
         return
     try:
         version = importlib.metadata.version(wanted.name)
     except importlib.metadata.PackageNotFoundError:
         raise LibraryError(
-            name, f"the local workspace installs nothing, and its environment has no {wanted.name}; pip install it"
+            name,
+            f"the local workspace installs nothing, and its environment has no {wanted.name}; pip install it",
         ) from None
     if not wanted.specifier.contains(version, prereleases=True):
-        raise LibraryError(name, f"the environment of the local workspace has {wanted.name} {version}")
+        raise LibraryError(
+            name, f"the environment of the local workspace has {wanted.name} {version}"
+        )

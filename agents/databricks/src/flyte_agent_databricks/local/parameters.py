@@ -78,7 +78,9 @@ def elements(inputs: str) -> list[Any]:
     """Return what a for-each task goes through. Raises ``ValueError`` for what is no JSON array."""
     found = json.loads(inputs)
     if not isinstance(found, list):
-        raise ValueError(f"for_each_task.inputs: found {inputs[:80]!r}, expected a JSON array")
+        raise ValueError(  # noqa: TRY004  # as for what is no JSON
+            f"for_each_task.inputs: found {inputs[:80]!r}, expected a JSON array"
+        )
     return found
 
 

@@ -71,7 +71,7 @@ class Processes:
         with self._lock, log.open("wb") as stream:
             if self._is_closed:
                 raise OSError("the local workspace has stopped")
-            popen = subprocess.Popen(
+            popen = subprocess.Popen(  # noqa: S603  # running programs is what it is for
                 command,
                 env={**env, _MARK: mark},
                 cwd=cwd,

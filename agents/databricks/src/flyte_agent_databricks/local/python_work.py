@@ -94,7 +94,9 @@ class PythonWork:
         }
         if task.kind == "notebook_task":
             file = self._notebook(settings, run.settings)
-            widgets = {name: str(value) for name, value in (settings.get("base_parameters") or {}).items()}
+            widgets = {
+                name: str(value) for name, value in (settings.get("base_parameters") or {}).items()
+            }
             return {**spec, "kind": "notebook", "file": str(file), "widgets": widgets,
                     "path": settings["notebook_path"]}  # fmt: skip
         if task.kind == "python_wheel_task":
@@ -123,7 +125,9 @@ class PythonWork:
         path = settings["python_file"]
         repository = self._repository(settings, whole)
         try:
-            found = repository / path if repository else on_disk(self._root, path, default="Workspace")
+            found = (
+                repository / path if repository else on_disk(self._root, path, default="Workspace")
+            )
         except OutsideError as error:
             raise NotThereError("INVALID_RUN_CONFIGURATION", str(error)) from None
         if "://" in path:
@@ -133,7 +137,10 @@ class PythonWork:
                 "DBFS or a volume.",
             )
         if not found.is_file():
-            raise NotThereError("RESOURCE_NOT_FOUND", f"Cannot read the python file {path}. Please check that it exists.")
+            raise NotThereError(
+                "RESOURCE_NOT_FOUND",
+                f"Cannot read the python file {path}. Please check that it exists.",
+            )
         return found
 
     def _repository(self, settings: dict[str, Any], whole: dict[str, Any]) -> Path | None:
@@ -144,7 +151,8 @@ class PythonWork:
         if url not in self._git:
             raise NotThereError(
                 "REPOSITORY_CHECKOUT_FAILED",
-                f"Failed to checkout {url}: the local workspace knows the repositories it was given with git={{url: folder}}.",
+                f"Failed to checkout {url}: the local workspace has only the repositories it was given as "
+                "git={url: folder}.",
             )
         return self._git[url]
 
@@ -153,12 +161,17 @@ class PythonWork:
         env |= self._clusters.env_of(task)
         for environment in task.run.settings.get("environments") or []:
             if environment.get("environment_key") == task.spec.get("environment_key"):
-                env |= {n: str(v) for n, v in (environment["spec"].get("environment_vars") or {}).items()}
+                env |= {
+                    n: str(v)
+                    for n, v in (environment["spec"].get("environment_vars") or {}).items()
+                }
         for each in task.run.settings.get("environment_variables") or []:
             if each.get("environment_variables_key") == task.spec.get("environment_variables_key"):
                 env |= (each.get("spec") or {}).get("variables") or {}
         before = os.environ.get("PYTHONPATH")
-        env["PYTHONPATH"] = os.pathsep.join(filter(None, [_DRIVER, env.get("PYTHONPATH") or before]))
+        env["PYTHONPATH"] = os.pathsep.join(
+            filter(None, [_DRIVER, env.get("PYTHONPATH") or before])
+        )
         return {**env, "DATABRICKS_RUNTIME_VERSION": "local", "PYTHONUNBUFFERED": "1"}
 
 

@@ -115,5 +115,3 @@ class Script:
                     rule.hits += 1
                     return rule.does
         return None
-
-

@@ -33,7 +33,8 @@ from .processes import Processes
 from .python_work import PythonWork
 from .records import Job, Run, TaskRun
 from .routes.auth import AuthRoutes
-from .routes.files import FileRoutes, new_handles
+from .routes.dbfs import new_handles
+from .routes.files import FileRoutes
 from .routes.jobs import JobRoutes
 from .routes.runs import RunRoutes
 from .routes.sql import SqlRoutes
@@ -107,9 +108,16 @@ class LocalDatabricks(AuthRoutes, JobRoutes, RunRoutes, FileRoutes, SqlRoutes):
         self._handles, self._numbers = {}, new_handles()
         repositories = {url.removesuffix(".git"): Path(path) for url, path in (git or {}).items()}
         runs = Path(self._folder.name, "runs")
-        python = PythonWork(self.root, runs, self.processes, self.clusters, repositories, scopes or {})
+        python = PythonWork(
+            self.root, runs, self.processes, self.clusters, repositories, scopes or {}
+        )
         sql = SqlWork(self.root, self.database, self.queries)
-        work_of = {"notebook_task": python, "python_wheel_task": python, "spark_python_task": python, "sql_task": sql}
+        work_of = {
+            "notebook_task": python,
+            "python_wheel_task": python,
+            "spark_python_task": python,
+            "sql_task": sql,
+        }
         self.workers = Workers(self.flow, slots or max(4, os.cpu_count() or 1), work_of)
 
     # -- life ---------------------------------------------------------------------------------------------------
@@ -166,7 +174,9 @@ class LocalDatabricks(AuthRoutes, JobRoutes, RunRoutes, FileRoutes, SqlRoutes):
     def create_job(self, settings: dict[str, Any], *, creator: str = access.USER) -> int:
         """Keep a job that every user may run; return its id. Raises ``ApiError``."""
         everybody = [{"group_name": "users", "permission_level": "CAN_MANAGE_RUN"}]
-        job = Job(self.store.new_id(), normalized(settings, is_submit=False), creator, now_ms(), everybody)
+        job = Job(
+            self.store.new_id(), normalized(settings, is_submit=False), creator, now_ms(), everybody
+        )
         self.store.jobs[job.job_id] = job
         return job.job_id
 
@@ -207,11 +217,15 @@ class LocalDatabricks(AuthRoutes, JobRoutes, RunRoutes, FileRoutes, SqlRoutes):
         """Show a run in any state, also in one that Databricks does not have; it stays there."""
         self.flow.set_run(self.run(run_id), words, freeze=True)
 
-    def lose_cluster(self, run_id: int | str, task_key: str = "", *, code: str = "SPOT_INSTANCE_TERMINATION") -> None:
+    def lose_cluster(
+        self, run_id: int | str, task_key: str = "", *, code: str = "SPOT_INSTANCE_TERMINATION"
+    ) -> None:
         """Take away the cluster of a task that runs, as a cloud does."""
         task = self.task(run_id, task_key)
         message = f"Cluster {task.cluster_id} was terminated during the run: {code}."
-        self.clusters.terminate(task.cluster_id, code, "CLOUD_FAILURE", instance_id="i-0123456789abcdef0")
+        self.clusters.terminate(
+            task.cluster_id, code, "CLOUD_FAILURE", instance_id="i-0123456789abcdef0"
+        )
         with self.store.lock:
             self.flow.stop(task, states.broken("CLUSTER_ERROR", message, "CLOUD_FAILURE"))
 
@@ -231,7 +245,9 @@ class LocalDatabricks(AuthRoutes, JobRoutes, RunRoutes, FileRoutes, SqlRoutes):
         """Answer a scripted fault; ``reason`` is the ``error_code``."""
         status = fault.status or 500
         code = fault.reason or code_of(status)
-        return error_reply(code, fault.message or f"scripted fault: {code}", status, dict(fault.headers))
+        return error_reply(
+            code, fault.message or f"scripted fault: {code}", status, dict(fault.headers)
+        )
 
     def not_found(self, request: Request) -> Reply:
         """Say that there is no such thing here."""

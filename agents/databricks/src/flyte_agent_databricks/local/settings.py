@@ -50,10 +50,14 @@ def _check_whole(settings: dict[str, Any]) -> None:
     target = settings.get("performance_target")
     if target not in (None, *_TARGETS):
         # Databricks drops it and takes the dearer mode; here it is said.
-        raise invalid(f"performance_target: found {target!r}, expected one of {', '.join(_TARGETS)}")
+        raise invalid(
+            f"performance_target: found {target!r}, expected one of {', '.join(_TARGETS)}"
+        )
     for name in ("timeout_seconds", "max_concurrent_runs"):
         value = settings.get(name)
-        if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 0):
+        if value is not None and (
+            not isinstance(value, int) or isinstance(value, bool) or value < 0
+        ):
             raise invalid(f"{name}: found {value!r}, expected a whole number from 0 on.")
 
 
@@ -95,17 +99,34 @@ def _check_compute(
         raise invalid(f"Task {key}: only one of {', '.join(clusters)} can be specified.")
     if kind in ("spark_python_task", "python_wheel_task", "spark_jar_task") and not given:
         raise invalid(
-            f"Task {key}: one of new_cluster, existing_cluster_id, job_cluster_key or environment_key must be specified."
+            f"Task {key}: one of new_cluster, existing_cluster_id, job_cluster_key or environment_key "
+            "must be specified."
         )
     if "environment_key" in given:
-        _defined(key, "environment", task["environment_key"], settings.get("environments"), "environment_key")
+        _defined(
+            key,
+            "environment",
+            task["environment_key"],
+            settings.get("environments"),
+            "environment_key",
+        )
     if "job_cluster_key" in given:
         if is_submit:
-            raise invalid(f"Task {key}: job_cluster_key is not supported for one-time runs; use new_cluster.")
-        _defined(key, "job cluster", task["job_cluster_key"], settings.get("job_clusters"), "job_cluster_key")
+            raise invalid(
+                f"Task {key}: job_cluster_key is not supported for one-time runs; use new_cluster."
+            )
+        _defined(
+            key,
+            "job cluster",
+            task["job_cluster_key"],
+            settings.get("job_clusters"),
+            "job_cluster_key",
+        )
 
 
-def _defined(key: str, what: str, name: str, among: list[dict[str, Any]] | None, field: str) -> None:
+def _defined(
+    key: str, what: str, name: str, among: list[dict[str, Any]] | None, field: str
+) -> None:
     if name not in [each.get(field) for each in among or []]:
         raise invalid(f"Task {key}: the {what} {name!r} is not defined in the settings.")
 
@@ -118,9 +139,13 @@ def _check_order(tasks: list[dict[str, Any]]) -> None:
             if name not in waiting:
                 raise invalid(f"Task {key} depends on the task {name}, which does not exist.")
     while waiting:
-        free = [key for key, needed in waiting.items() if not any(name in waiting for name in needed)]
+        free = [
+            key for key, needed in waiting.items() if not any(name in waiting for name in needed)
+        ]
         if not free:
-            raise invalid(f"The tasks {', '.join(sorted(waiting))} depend on each other in a circle.")
+            raise invalid(
+                f"The tasks {', '.join(sorted(waiting))} depend on each other in a circle."
+            )
         for key in free:
             del waiting[key]
 

@@ -13,10 +13,14 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ErrorLevel, SqlglotError
 
+from .sql_types import Column, databricks_type, text_of
+
 CATALOGS = ("main", "hive_metastore")
 """Catalogs that are there from the beginning; the first one is the default. Each has a schema ``default``."""
 
-_CREATE_CATALOG = re.compile(r"CATALOG\s+(IF\s+NOT\s+EXISTS\s+)?[`\"]?(\w+)[`\"]?\s*;?\s*$", re.IGNORECASE)
+_CREATE_CATALOG = re.compile(
+    r"CATALOG\s+(IF\s+NOT\s+EXISTS\s+)?[`\"]?(\w+)[`\"]?\s*;?\s*$", re.IGNORECASE
+)
 _COUNTED = {
     exp.Insert: ("num_affected_rows", "num_inserted_rows"),
     exp.Update: ("num_affected_rows",),
@@ -34,7 +38,9 @@ _CONDITIONS: tuple[tuple[type[Exception], str, str, str], ...] = (
     (duckdb.OutOfRangeException, r"", "ARITHMETIC_OVERFLOW", "22003"),
 )  # fmt: skip
 
-logging.getLogger("sqlglot").addFilter(lambda record: "Falling back to parsing" not in record.getMessage())
+logging.getLogger("sqlglot").addFilter(
+    lambda record: "Falling back to parsing" not in record.getMessage()
+)
 
 
 class SqlError(Exception):
@@ -43,26 +49,6 @@ class SqlError(Exception):
     def __init__(self, message: str, *, code: str = "BAD_REQUEST", sql_state: str = "") -> None:
         super().__init__(message)
         self.message, self.code, self.sql_state = message, code, sql_state
-
-
-@dataclass(frozen=True)
-class Column:
-    """
-    A column of a result.
-
-    Attributes:
-        type_text: Databricks' type, such as ``ARRAY<INT>``.
-    """
-
-    name: str
-    type_text: str
-
-    @property
-    def type_name(self) -> str:
-        """The word that the API has for the type, without its arguments."""
-        base = re.split(r"[(<]", self.type_text)[0]
-        names = {"BIGINT": "LONG", "SMALLINT": "SHORT", "TINYINT": "BYTE", "VOID": "NULL", "TIMESTAMP_NTZ": "TIMESTAMP"}
-        return names.get(base, base)
 
 
 @dataclass
@@ -123,17 +109,28 @@ class Database:
             if isinstance(tree, exp.Command):
                 self._command(tree)
             elif not isinstance(tree, exp.Use):
-                found = self._one(cursor, _with_values(tree, parameters), catalog or CATALOGS[0], schema or "default")
+                found = self._one(
+                    cursor,
+                    _with_values(tree, parameters),
+                    catalog or CATALOGS[0],
+                    schema or "default",
+                )
         return found
 
     def _command(self, tree: exp.Command) -> None:
-        match = _CREATE_CATALOG.match(str(tree.expression).strip()) if str(tree.this).upper() == "CREATE" else None
+        match = (
+            _CREATE_CATALOG.match(str(tree.expression).strip())
+            if str(tree.this).upper() == "CREATE"
+            else None
+        )
         if match is None:
             raise SqlError(f"the local workspace cannot run {tree.sql()[:200]!r}; run it on Databricks",
                            code="NOT_IMPLEMENTED", sql_state="0A000")  # fmt: skip
         self.add_catalog(match[2].lower())
 
-    def _one(self, cursor: duckdb.DuckDBPyConnection, tree: exp.Expression, catalog: str, schema: str) -> Rows:
+    def _one(
+        self, cursor: duckdb.DuckDBPyConnection, tree: exp.Expression, catalog: str, schema: str
+    ) -> Rows:
         try:
             cursor.execute(f'USE {_physical(catalog)}."{schema}"')
             translated = _translated(tree)
@@ -146,7 +143,9 @@ class Database:
             raise _told(error) from error
         names = next((names for kind, names in _COUNTED.items() if isinstance(tree, kind)), ())
         number = str(count[0][0]) if count and count[0] else "0"
-        return Rows([Column(name, "BIGINT") for name in names], [[number] * len(names)] if names else [])
+        return Rows(
+            [Column(name, "BIGINT") for name in names], [[number] * len(names)] if names else []
+        )
 
 
 def parsed(text: str) -> list[exp.Expression]:
@@ -155,7 +154,9 @@ def parsed(text: str) -> list[exp.Expression]:
         trees = [tree for tree in sqlglot.parse(text, read="databricks") if tree is not None]
     except SqlglotError as error:
         line = re.sub(r"\x1b\[\d+m", "", str(error)).split("\n")[0]
-        raise SqlError(f"[PARSE_SYNTAX_ERROR] Syntax error: {line} SQLSTATE: 42601", sql_state="42601") from None
+        raise SqlError(
+            f"[PARSE_SYNTAX_ERROR] Syntax error: {line} SQLSTATE: 42601", sql_state="42601"
+        ) from None
     if not trees:
         raise SqlError("[PARSE_EMPTY_STATEMENT] Syntax error, unexpected empty statement. SQLSTATE: 42617",
                        sql_state="42617")  # fmt: skip
@@ -183,14 +184,20 @@ def _value(parameter: dict[str, Any]) -> exp.Expression:
     try:
         kind = exp.DataType.build(parameter.get("type") or "STRING", dialect="databricks")
     except (SqlglotError, ValueError):
-        raise SqlError(f"[PARSE_SYNTAX_ERROR] the parameter {parameter['name']!r} has no type {parameter.get('type')!r}",
-                       sql_state="42601") from None  # fmt: skip
+        name, kind_text = parameter["name"], parameter.get("type")
+        raise SqlError(
+            f"[PARSE_SYNTAX_ERROR] the parameter {name!r} has no type {kind_text!r}",
+            sql_state="42601",
+        ) from None
     return exp.cast(literal, kind)
 
 
 def _translated(tree: exp.Expression) -> str:
     for table in tree.find_all(exp.Table):
-        _place(table, is_schema=isinstance(tree, exp.Create) and tree.kind == "SCHEMA" and table is tree.this)
+        _place(
+            table,
+            is_schema=isinstance(tree, exp.Create) and tree.kind == "SCHEMA" and table is tree.this,
+        )
     for found in list(tree.find_all(exp.FileFormatProperty)):
         found.pop()  # USING DELTA: tables are DuckDB's
     try:
@@ -209,7 +216,9 @@ def _place(table: exp.Table, *, is_schema: bool) -> None:
 
 def _physical(catalog: str) -> str:
     if not re.fullmatch(r"\w+", catalog):
-        raise SqlError(f"[INVALID_IDENTIFIER] {catalog!r} is no name of a catalog here", sql_state="42602")
+        raise SqlError(
+            f"[INVALID_IDENTIFIER] {catalog!r} is no name of a catalog here", sql_state="42602"
+        )
     return f"catalog_{catalog.lower()}"
 
 
@@ -218,58 +227,14 @@ def _selected(cursor: duckdb.DuckDBPyConnection, query: str) -> Rows:
     cursor.execute(f"CREATE OR REPLACE TEMP TABLE _result AS {query}")
     described = cursor.execute("SELECT * FROM _result LIMIT 0").description or []
     types = [(name, str(kind)) for name, kind, *_ in described]
-    texts = ", ".join(_text(f'"{name.replace(chr(34), chr(34) * 2)}"', kind) for name, kind in types)
+    texts = ", ".join(
+        text_of(f'"{name.replace(chr(34), chr(34) * 2)}"', kind) for name, kind in types
+    )
     rows = cursor.execute(f"SELECT {texts} FROM _result").fetchall()
     cursor.execute("DROP TABLE _result")
-    return Rows([Column(name, databricks_type(kind)) for name, kind in types], [list(row) for row in rows])
-
-
-def _text(column: str, kind: str) -> str:
-    if kind == "BLOB":
-        return f"base64({column})"
-    if kind == "TIMESTAMP WITH TIME ZONE":
-        return f"strftime({column} AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%S.%gZ')"
-    if kind.startswith("TIMESTAMP"):
-        return f"strftime({column}, '%Y-%m-%dT%H:%M:%S.%g')"
-    if kind.endswith("]") or kind.startswith(("STRUCT", "MAP")):
-        return f"CAST(to_json({column}) AS VARCHAR)"
-    return f"CAST({column} AS VARCHAR)"
-
-
-def databricks_type(kind: str) -> str:
-    """Return Databricks' name for a type of DuckDB's."""
-    if kind.endswith("[]"):
-        return f"ARRAY<{databricks_type(kind[:-2])}>"
-    if kind.startswith("MAP("):
-        return f"MAP<{', '.join(map(databricks_type, _parts(kind[4:-1])))}>"
-    if kind.startswith("STRUCT("):
-        fields = (part.rsplit(" ", 1) if "(" not in part else part.split(" ", 1) for part in _parts(kind[7:-1]))
-        return f"STRUCT<{', '.join(f'{name.strip(chr(34))}: {databricks_type(sort)}' for name, sort in fields)}>"
-    return _NAMES.get(kind.strip('"'), kind.replace(" ", ""))
-
-
-_NAMES = {
-    "BLOB": "BINARY",
-    "HUGEINT": "BIGINT",  # sums of whole numbers
-    "INTEGER": "INT",
-    "INTERVAL": "INTERVAL",
-    "NULL": "VOID",
-    "TIMESTAMP": "TIMESTAMP_NTZ",
-    "TIMESTAMP WITH TIME ZONE": "TIMESTAMP",
-    "UBIGINT": "DECIMAL(20,0)",
-    "VARCHAR": "STRING",
-}
-
-
-def _parts(text: str) -> list[str]:
-    """Split at the commas that are not inside of brackets."""
-    found, depth, start = [], 0, 0
-    for at, letter in enumerate(text):
-        depth += {"(": 1, ")": -1}.get(letter, 0)
-        if letter == "," and depth == 0:
-            found.append(text[start:at].strip())
-            start = at + 1
-    return [*found, text[start:].strip()]
+    return Rows(
+        [Column(name, databricks_type(kind)) for name, kind in types], [list(row) for row in rows]
+    )
 
 
 def _told(error: duckdb.Error) -> SqlError:

@@ -15,7 +15,6 @@ from .states import FAILED, SUCCESS, broken
 from .taskflow import Ending
 from .workers import Switch
 
-
 _INTERRUPT_EVERY_S = 0.02
 
 
@@ -40,7 +39,10 @@ class SqlWork:
         except LookupError as error:
             words = broken("RESOURCE_NOT_FOUND", str(error.args[0]))
             return Ending(words, Output({"error": words.message}))
-        given = [{"name": name, "value": value} for name, value in (settings.get("parameters") or {}).items()]
+        given = [
+            {"name": name, "value": value}
+            for name, value in (settings.get("parameters") or {}).items()
+        ]
         cursor = self._database.cursor()
         done = threading.Event()
         switch.ends(lambda: _interrupt(cursor, done))

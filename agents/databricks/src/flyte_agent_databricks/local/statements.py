@@ -203,7 +203,10 @@ class Statements:
         status: dict[str, Any] = {"state": statement.state}
         body: dict[str, Any] = {"statement_id": statement.statement_id, "status": status}
         if statement.error is not None:
-            status["error"] = {"error_code": statement.error.code, "message": statement.error.message}
+            status["error"] = {
+                "error_code": statement.error.code,
+                "message": statement.error.message,
+            }
             status["sql_state"] = statement.error.sql_state or None
         if statement.state == "SUCCEEDED":
             body["manifest"] = self._manifest(statement)
@@ -212,7 +215,9 @@ class Statements:
 
     def _chunks(self, statement: Statement) -> list[list[list[str | None]]]:
         rows = statement.found.rows
-        return [rows[at : at + self._chunk_rows] for at in range(0, max(1, len(rows)), self._chunk_rows)]
+        return [
+            rows[at : at + self._chunk_rows] for at in range(0, max(1, len(rows)), self._chunk_rows)
+        ]
 
     def _manifest(self, statement: Statement) -> dict[str, Any]:
         columns = statement.found.columns
@@ -222,7 +227,12 @@ class Statements:
             "schema": {
                 "column_count": len(columns),
                 "columns": [
-                    {"name": c.name, "position": at, "type_name": c.type_name, "type_text": c.type_text}
+                    {
+                        "name": c.name,
+                        "position": at,
+                        "type_name": c.type_name,
+                        "type_text": c.type_text,
+                    }
                     for at, c in enumerate(columns)
                 ],
             },
@@ -274,7 +284,9 @@ def _check(body: dict[str, Any], warehouses: dict[str, str]) -> None:
         raise invalid("statement: expected some SQL.")
     form, external = body.get("format") or "JSON_ARRAY", body.get("disposition") == "EXTERNAL_LINKS"
     if form == "ARROW_STREAM":
-        raise ApiError("NOT_IMPLEMENTED", "The local workspace writes no ARROW_STREAM; use JSON_ARRAY or CSV.")
+        raise ApiError(
+            "NOT_IMPLEMENTED", "The local workspace writes no ARROW_STREAM; use JSON_ARRAY or CSV."
+        )
     if form not in ("JSON_ARRAY", "CSV") or (form == "CSV" and not external):
         raise invalid(f"The format {form} is not supported with this disposition.")
 
@@ -293,8 +305,9 @@ def _limit(statement: Statement, found: Rows) -> None:
             return
     if not statement.is_external and size > INLINE_BYTES:
         raise SqlError(
-            f"Inline byte limit exceeded. Statements executed with disposition=INLINE can have a result size of at most "
-            f"{INLINE_BYTES} bytes. Please execute the statement with disposition=EXTERNAL_LINKS."
+            "Inline byte limit exceeded. Statements executed with disposition=INLINE can have a "
+            f"result size of at most {INLINE_BYTES} bytes. Please execute the statement with "
+            "disposition=EXTERNAL_LINKS."
         )
 
 

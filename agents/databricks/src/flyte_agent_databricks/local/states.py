@@ -77,7 +77,9 @@ class Words:
 
     def of_2_2(self) -> dict[str, Any]:
         """Return the new form."""
-        found: dict[str, Any] = {"state": self.status or _NEW_WORDS.get(self.life_cycle, self.life_cycle)}
+        found: dict[str, Any] = {
+            "state": self.status or _NEW_WORDS.get(self.life_cycle, self.life_cycle)
+        }
         if self.code:
             found["termination_details"] = {
                 "code": self.code,
@@ -100,14 +102,22 @@ SUCCESS_WITH_FAILURES = Words(
     "TERMINATED", "SUCCESS_WITH_FAILURES", code="SUCCESS_WITH_FAILURES", kind="SUCCESS"
 )
 FAILED = Words(
-    "TERMINATED", "FAILED", "Workload failed, see run output for details", "RUN_EXECUTION_ERROR", "CLIENT_ERROR"
+    "TERMINATED",
+    "FAILED",
+    "Workload failed, see run output for details",
+    "RUN_EXECUTION_ERROR",
+    "CLIENT_ERROR",
 )
 RUN_FAILED = replace(FAILED, life_cycle="INTERNAL_ERROR")
 CANCELED = Words(
     "TERMINATED", "CANCELED", "Run cancelled.", "USER_CANCELED", "CLIENT_ERROR", by_force=True
 )
-TIMED_OUT = Words("TERMINATED", "TIMEDOUT", "Run timed out.", "CANCELED", "CLIENT_ERROR", by_force=True)
-STOPPED = Words("TERMINATED", "CANCELED", "The local workspace was stopped.", "CANCELED", "INTERNAL_ERROR")
+TIMED_OUT = Words(
+    "TERMINATED", "TIMEDOUT", "Run timed out.", "CANCELED", "CLIENT_ERROR", by_force=True
+)
+STOPPED = Words(
+    "TERMINATED", "CANCELED", "The local workspace was stopped.", "CANCELED", "INTERNAL_ERROR"
+)
 EXCLUDED = Words("TERMINATED", "EXCLUDED", "The run condition was not met.", "SKIPPED", "SUCCESS")
 DISABLED = Words("TERMINATED", "DISABLED", "The task is disabled.", "DISABLED", "SUCCESS")
 UPSTREAM_FAILED = Words(

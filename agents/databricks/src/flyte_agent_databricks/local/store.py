@@ -76,7 +76,8 @@ class Store:
                 return None
             if run_id not in self.runs:
                 raise ApiError(
-                    "INVALID_STATE", f"The run {run_id} with the idempotency token {token} was deleted."
+                    "INVALID_STATE",
+                    f"The run {run_id} with the idempotency token {token} was deleted.",
                 )
             return self.runs[run_id]
 
@@ -99,7 +100,9 @@ class Store:
         """Forget a run; its token stays taken. Raises ``ApiError`` for one that has not ended."""
         with self.lock:
             if not run.words.is_terminal:
-                raise ApiError("INVALID_STATE", f"Run {run.run_id} is active, and cannot be deleted.")
+                raise ApiError(
+                    "INVALID_STATE", f"Run {run.run_id} is active, and cannot be deleted."
+                )
             del self.runs[run.run_id]
             self._order.remove(run.run_id)
             for task in run.tasks:
@@ -137,4 +140,6 @@ def _number(field: str, value: Any) -> int:
     try:
         return int(value)
     except (TypeError, ValueError):
-        raise ApiError("INVALID_PARAMETER_VALUE", f"{field}: found {value!r}, expected a number.") from None
+        raise ApiError(
+            "INVALID_PARAMETER_VALUE", f"{field}: found {value!r}, expected a number."
+        ) from None

@@ -104,7 +104,9 @@ class TaskFlow(abc.ABC):
         task.cluster_id = self.clusters.for_task(task)
         self.change(task, PENDING)
         setup_s = self.setup_s if task.kind not in CONTROL else 0.0
-        self._unless_held("PENDING", task, lambda: self.after(setup_s, lambda: self._scripted_setup(task)))
+        self._unless_held(
+            "PENDING", task, lambda: self.after(setup_s, lambda: self._scripted_setup(task))
+        )
 
     def _scripted_setup(self, task: TaskRun) -> None:
         self.after(task.script.setup_s if task.script else 0.0, lambda: self._begin(task))
@@ -153,7 +155,9 @@ class TaskFlow(abc.ABC):
             self.trigger(task)
         else:
             reason = why_not(task.kind, task.spec)
-            message = f"The local workspace cannot run a {task.kind}: {reason}. Script what it does."
+            message = (
+                f"The local workspace cannot run a {task.kind}: {reason}. Script what it does."
+            )
             self.end(task, Ending(broken("FEATURE_DISABLED", message)))
 
     def _compare(self, task: TaskRun) -> None:
@@ -181,7 +185,9 @@ class TaskFlow(abc.ABC):
 
     def _go_through(self, task: TaskRun) -> None:
         """Start as many iterations as may run at once; end the task after the last one."""
-        waiting = [each for each in task.iterations if not each.words.is_terminal and not each.start_ms]
+        waiting = [
+            each for each in task.iterations if not each.words.is_terminal and not each.start_ms
+        ]
         active = sum(not each.words.is_terminal and each.start_ms > 0 for each in task.iterations)
         if task.stop is None:
             for each in waiting[: max(0, task.settings.get("concurrency", 1) - active)]:
@@ -212,7 +218,9 @@ class TaskFlow(abc.ABC):
         if task.kill is not None:
             task.kill()
         elif all(each.is_terminal for each in below):
-            self.after(self.stopping_s if task.start_ms else 0.0, lambda: self.end(task, Ending(words)))
+            self.after(
+                self.stopping_s if task.start_ms else 0.0, lambda: self.end(task, Ending(words))
+            )
 
     # -- the end ------------------------------------------------------------------------------------------------
 
@@ -225,7 +233,9 @@ class TaskFlow(abc.ABC):
         if task.start_ms:
             task.work_ms = max(0, task.end_ms - task.start_ms - task.setup_ms)
         task.kill, task.values = None, ending.values
-        task.output = ending.output if task.stop is None else Output(log=ending.output.log or task.output.log)
+        task.output = (
+            ending.output if task.stop is None else Output(log=ending.output.log or task.output.log)
+        )
         if task.stop is not None:
             task.output.fields["error"] = words.message
         self._held.pop(task, None)
@@ -246,7 +256,9 @@ class TaskFlow(abc.ABC):
         failed = words_are(task.words, "FAILED") or is_late
         if not failed or task.run.stop is not None or (0 <= limit <= task.attempt):
             return False
-        again = self.new_task_run(task.run, task.spec, item=task.item, parent=task.parent, after=task)
+        again = self.new_task_run(
+            task.run, task.spec, item=task.item, parent=task.parent, after=task
+        )
         self.change(again, WAITING)
         delay_s = (task.spec.get("min_retry_interval_millis") or 0) / 1000
         self.after(delay_s, lambda: None if again.words.is_terminal else self.start(again))
@@ -280,7 +292,11 @@ class TaskFlow(abc.ABC):
         """Give a task run another state, and its run one that goes with it."""
         task.words = words
         run = task.run
-        if words.life_cycle == "RUNNING" and run.words.life_cycle == "PENDING" and not run.is_frozen:
+        if (
+            words.life_cycle == "RUNNING"
+            and run.words.life_cycle == "PENDING"
+            and not run.is_frozen
+        ):
             run.words = RUNNING
         self.store.touch(run, is_active=not run.words.is_terminal)
 
@@ -296,4 +312,6 @@ def ending_of(script: Scripted) -> Ending:
     for name in ("error", "error_trace"):
         if value := getattr(script, name):
             fields[name] = value
-    return Ending(script.words, Output(fields, script.result, text=script.logs), dict(script.values))
+    return Ending(
+        script.words, Output(fields, script.result, text=script.logs), dict(script.values)
+    )

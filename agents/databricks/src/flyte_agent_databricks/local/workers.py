@@ -97,7 +97,10 @@ class Workers:
             logger.exception("the work of the task %s broke", task.key)
             self.broken.append(error)
             message = f"The local workspace broke: {type(error).__name__}: {error}"
-            ending = Ending(broken("INTERNAL_ERROR", message, "INTERNAL_ERROR"), Output({"error": message}))
+            ending = Ending(
+                broken("INTERNAL_ERROR", message, "INTERNAL_ERROR"), Output({"error": message})
+            )
         self._flow.after(
-            self._flow.stopping_s if task.stop is not None else 0.0, lambda: self._flow.end(task, ending)
+            self._flow.stopping_s if task.stop is not None else 0.0,
+            lambda: self._flow.end(task, ending),
         )

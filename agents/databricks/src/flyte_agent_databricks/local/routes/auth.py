@@ -36,9 +36,13 @@ class AuthRoutes(ApiServer):
     @route("GET", "/.well-known/databricks-config", name="host.config", inline=True)
     def host_config(self, request: Request) -> Reply:
         """What the client asks for in its constructor."""
-        return Reply(200, {"oidc_endpoint": f"{self.url}/oidc", "workspace_id": "1", "cloud": "aws"})
+        return Reply(
+            200, {"oidc_endpoint": f"{self.url}/oidc", "workspace_id": "1", "cloud": "aws"}
+        )
 
-    @route("GET", "/oidc/.well-known/oauth-authorization-server", name="oidc.discovery", inline=True)
+    @route(
+        "GET", "/oidc/.well-known/oauth-authorization-server", name="oidc.discovery", inline=True
+    )
     def discovery(self, request: Request) -> Reply:
         """Where tokens are."""
         found = {"authorization_endpoint": f"{self.url}/oidc/v1/authorize",
@@ -48,7 +52,10 @@ class AuthRoutes(ApiServer):
     @route("POST", "/oidc/v1/token", name="oidc.token", inline=True)
     def token(self, request: Request) -> Reply:
         """A token for a client's secret, or for one of another identity provider."""
-        form = {name: values[0] for name, values in parse_qs(request.body.decode("utf-8", "replace")).items()}
+        form = {
+            name: values[0]
+            for name, values in parse_qs(request.body.decode("utf-8", "replace")).items()
+        }
         grant = form.get("grant_type", "")
         if grant == _CLIENT:
             return self._of_client(*_credentials(request, form))
@@ -57,7 +64,9 @@ class AuthRoutes(ApiServer):
             if not proof:
                 return _refusal(400, "invalid_request", "No token to exchange was sent")
             return self._issued(form.get("client_id") or "federated@workspace.invalid")
-        return _refusal(400, "unsupported_grant_type", f"Grant type {grant[:80]!r} is not supported")
+        return _refusal(
+            400, "unsupported_grant_type", f"Grant type {grant[:80]!r} is not supported"
+        )
 
     def _of_client(self, client_id: str, secret: str) -> Reply:
         known = self.access.clients.get(client_id)
@@ -67,7 +76,15 @@ class AuthRoutes(ApiServer):
 
     def _issued(self, user: str) -> Reply:
         token = self.access.issue(user)
-        return Reply(200, {"access_token": token, "token_type": "Bearer", "expires_in": LIFETIME_S, "scope": "all-apis"})
+        return Reply(
+            200,
+            {
+                "access_token": token,
+                "token_type": "Bearer",
+                "expires_in": LIFETIME_S,
+                "scope": "all-apis",
+            },
+        )
 
     @route("GET", "/api/2.0/preview/scim/v2/Me", name="current-user.me", inline=True)
     def me(self, request: Request) -> Reply:

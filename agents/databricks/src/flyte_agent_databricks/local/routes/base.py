@@ -31,7 +31,9 @@ class ApiServer(FakeServer):
 
     def user(self, request: Request) -> str:
         """Return who asks; raises ``ApiError`` for nobody."""
-        return self.access.user_of((request.header(b"authorization") or b"").decode("latin-1"), request.route)
+        return self.access.user_of(
+            (request.header(b"authorization") or b"").decode("latin-1"), request.route
+        )
 
 
 def body_of(request: Request) -> dict[str, Any]:
@@ -39,19 +41,26 @@ def body_of(request: Request) -> dict[str, Any]:
     try:
         found = request.json if request.body else {}
     except (ValueError, RecursionError):
-        raise ApiError("MALFORMED_REQUEST", "Could not parse request object: expected JSON.") from None
+        raise ApiError(
+            "MALFORMED_REQUEST", "Could not parse request object: expected JSON."
+        ) from None
     if not isinstance(found, dict):
         raise ApiError("MALFORMED_REQUEST", "Could not parse request object: expected an object.")
     return found
 
 
-def number(query: dict[str, str], name: str, default: int, *, least: int = 0, most: int = 2**62) -> int:
+def number(
+    query: dict[str, str], name: str, default: int, *, least: int = 0, most: int = 2**62
+) -> int:
     """Return a whole number of the query string. Raises ``ApiError`` for anything else."""
     written = query.get(name)
     if written is None:
         return default
     if not written.isdigit() or not least <= int(written) <= most:
-        raise ApiError("INVALID_PARAMETER_VALUE", f"{name}: found {written[:40]!r}, expected {least} to {most}.")
+        raise ApiError(
+            "INVALID_PARAMETER_VALUE",
+            f"{name}: found {written[:40]!r}, expected {least} to {most}.",
+        )
     return int(written)
 
 

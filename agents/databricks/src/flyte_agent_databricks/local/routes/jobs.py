@@ -76,7 +76,9 @@ class JobRoutes(ApiServer):
         new = dict(body.get("new_settings") or {})
         tasks = {task["task_key"]: task for task in settings.get("tasks") or []}
         tasks |= {task["task_key"]: task for task in new.pop("tasks", [])}
-        job.settings = normalized({**settings, **new, "tasks": list(tasks.values())}, is_submit=False)
+        job.settings = normalized(
+            {**settings, **new, "tasks": list(tasks.values())}, is_submit=False
+        )
         return EMPTY
 
     @route("POST", f"{API}/delete", name="jobs.delete", inline=True)

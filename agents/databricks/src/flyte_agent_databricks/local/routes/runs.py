@@ -41,7 +41,14 @@ class RunRoutes(ApiServer):
         with self.store.lock:
             if (known := self.store.of_token(token)) is not None:
                 return Reply(200, {"run_id": known.run_id})
-            run = Run(self.store.new_id(), self.store.new_id(), "SUBMIT_RUN", settings, self.user(request), token)
+            run = Run(
+                self.store.new_id(),
+                self.store.new_id(),
+                "SUBMIT_RUN",
+                settings,
+                self.user(request),
+                token,
+            )
             run.acl = acl
             self._start(run)
         return Reply(200, {"run_id": run.run_id})
@@ -58,7 +65,9 @@ class RunRoutes(ApiServer):
                 known = self.flow.run_of(job, user, body.get("job_parameters") or {})
                 known.token, known.acl = body.get("idempotency_token") or "", job.acl
                 known.overriding = {name: body[name] for name in OVERRIDING if body.get(name)}
-                known.settings |= {name: body[name] for name in ("performance_target", "queue") if name in body}
+                known.settings |= {
+                    name: body[name] for name in ("performance_target", "queue") if name in body
+                }
                 _choose(known, body.get("only"))
                 self._start(known)
         return Reply(200, {"run_id": known.run_id, "number_in_job": known.run_id})
@@ -96,7 +105,15 @@ class RunRoutes(ApiServer):
         history = request.argument(b"include_history").lower() == "true"
         with self.store.lock:
             if page or history:
-                return Reply(200, run_body(found, self.url, history=history, page=number(request.query, "page_token", 0)))
+                return Reply(
+                    200,
+                    run_body(
+                        found,
+                        self.url,
+                        history=history,
+                        page=number(request.query, "page_token", 0),
+                    ),
+                )
             if not found.body:
                 found.body = encoded(run_body(found, self.url))
             return Reply(200, found.body, _JSON)
@@ -117,7 +134,11 @@ class RunRoutes(ApiServer):
                 break
         shown = [self._listed(run, expand=flag(query, "expand_tasks")) for run in found[:size]]
         more = len(found) > size
-        end = b',"has_more":true,"next_page_token":"%d"}' % found[size - 1].run_id if more else b',"has_more":false}'
+        end = (
+            b',"has_more":true,"next_page_token":"%d"}' % found[size - 1].run_id
+            if more
+            else b',"has_more":false}'
+        )
         return Reply(200, b'{"runs":[' + b",".join(shown) + b"]" + end, _JSON)
 
     def _listed(self, run: Run, *, expand: bool) -> bytes:

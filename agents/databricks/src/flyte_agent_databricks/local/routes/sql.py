@@ -30,7 +30,11 @@ class SqlRoutes(ApiServer):
         body = body_of(request)
         limit_s = wait_s(body)
         statement = self.statements.submit(body)
-        if not await _ended(statement, limit_s) and limit_s and body.get("on_wait_timeout") == "CANCEL":
+        if (
+            not await _ended(statement, limit_s)
+            and limit_s
+            and body.get("on_wait_timeout") == "CANCEL"
+        ):
             await self.in_thread(lambda: self.statements.cancel(statement))
         return Reply(200, self.statements.answer(statement, self.url))
 
@@ -39,13 +43,23 @@ class SqlRoutes(ApiServer):
         """Its state, and the first chunk of its result."""
         return Reply(200, self.statements.answer(self.statements.get(statement_id), self.url))
 
-    @route("GET", _STATEMENTS + "/{statement_id}/result/chunks/{index}", name="statements.chunk", inline=True)
+    @route(
+        "GET",
+        _STATEMENTS + "/{statement_id}/result/chunks/{index}",
+        name="statements.chunk",
+        inline=True,
+    )
     def get_chunk(self, request: Request, statement_id: str, index: str) -> Reply:
         """Another chunk."""
         statement = self.statements.get(statement_id)
         if statement.state != "SUCCEEDED":
-            raise ApiError("INVALID_STATE", f"The statement {statement_id} has no result: it is {statement.state}.")
-        return Reply(200, self.statements.chunk(statement, int(index) if index.isdigit() else -1, self.url))
+            raise ApiError(
+                "INVALID_STATE",
+                f"The statement {statement_id} has no result: it is {statement.state}.",
+            )
+        return Reply(
+            200, self.statements.chunk(statement, int(index) if index.isdigit() else -1, self.url)
+        )
 
     @route("POST", _STATEMENTS + "/{statement_id}/cancel", name="statements.cancel")
     def cancel_statement(self, request: Request, statement_id: str) -> Reply:
@@ -67,7 +81,9 @@ class SqlRoutes(ApiServer):
     @route("GET", _WAREHOUSES, name="warehouses.list", inline=True)
     def list_warehouses(self, request: Request) -> Reply:
         """All of them."""
-        return Reply(200, {"warehouses": [self._warehouse(name) for name in self.statements.warehouses]})
+        return Reply(
+            200, {"warehouses": [self._warehouse(name) for name in self.statements.warehouses]}
+        )
 
     @route("GET", _WAREHOUSES + "/{warehouse_id}", name="warehouses.get", inline=True)
     def get_warehouse(self, request: Request, warehouse_id: str) -> Reply:
@@ -123,7 +139,9 @@ class SqlRoutes(ApiServer):
     @route("GET", "/api/{version}/clusters/list", name="clusters.list", inline=True)
     def list_clusters(self, request: Request, version: str) -> Reply:
         """All of them."""
-        return Reply(200, {"clusters": [cluster.body() for cluster in list(self.clusters.known.values())]})
+        return Reply(
+            200, {"clusters": [cluster.body() for cluster in list(self.clusters.known.values())]}
+        )
 
 
 async def _ended(statement: Statement, limit_s: float) -> bool:

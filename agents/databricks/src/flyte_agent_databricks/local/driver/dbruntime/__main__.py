@@ -1,9 +1,10 @@
 """
 Run one task: ``python -m dbruntime SPEC``.
 
-SPEC is a JSON file: ``kind`` (``file``, ``wheel`` or ``notebook``) with ``path`` or ``package`` and ``entry_point``,
-``file`` (a notebook's, where it is known), ``argv``, ``widgets``, ``values`` (of the tasks before), ``secrets``, ``sys_path``, ``root`` (the workspace's folder),
-``result`` (the JSON file to leave) and ``alive`` (a pipe that ends with the workspace).
+SPEC is a JSON file: ``kind`` (``file``, ``wheel`` or ``notebook``) with ``path`` or ``package`` and
+``entry_point``, ``file`` (a notebook's, where it is known), ``argv``, ``widgets``, ``values`` (of the tasks before),
+``secrets``, ``sys_path``, ``root`` (the workspace's folder), ``result`` (the JSON file to leave) and ``alive`` (a pipe
+that ends with the workspace).
 """
 
 from __future__ import annotations
@@ -105,8 +106,8 @@ def _names_for(utilities: Utilities) -> dict[str, Any]:
         "displayHTML": print,
         "spark": spark,
         "sc": LazyContext(spark),
-        "sql": lambda text: spark.sql(text),
-        "table": lambda name: spark.table(name),
+        "sql": lambda text: spark.sql(text),  # noqa: PLW0108  # the session is made by the first call
+        "table": lambda name: spark.table(name),  # noqa: PLW0108  # the same
         "getArgument": lambda name, default="": utilities.widgets.getAll().get(name, default),
         "_cells": Cells(spark),
     }
@@ -122,7 +123,10 @@ def _told(error: BaseException) -> dict[str, str]:
         frames = frames.tb_next
     trace = "".join(traceback.format_exception(type(error), error, frames))
     sys.stderr.write(trace)
-    return {"error": "".join(traceback.format_exception_only(type(error), error)).strip(), "error_trace": trace}
+    return {
+        "error": "".join(traceback.format_exception_only(type(error), error)).strip(),
+        "error_trace": trace,
+    }
 
 
 def _is_ours(file: str) -> bool:

@@ -50,7 +50,7 @@ class FileUtilities:
         self._at(dir).mkdir(parents=True, exist_ok=True)
         return True
 
-    def put(self, file: str, contents: str, overwrite: bool = False) -> bool:
+    def put(self, file: str, contents: str, overwrite: bool = False) -> bool:  # noqa: FBT002  # as it is called
         """Write a file. Raises ``FileExistsError``."""
         target = self._at(file)
         if target.exists() and not overwrite:
@@ -64,7 +64,7 @@ class FileUtilities:
         with self._at(file).open("rb") as stream:
             return stream.read(max_bytes).decode("utf-8", "replace")
 
-    def cp(self, src: str, dst: str, recurse: bool = False) -> bool:
+    def cp(self, src: str, dst: str, recurse: bool = False) -> bool:  # noqa: FBT002  # as it is called
         """Copy a file, or a folder with ``recurse``."""
         source, target = self._at(src), self._at(dst)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -74,11 +74,11 @@ class FileUtilities:
             shutil.copy2(source, target)
         return True
 
-    def mv(self, src: str, dst: str, recurse: bool = False) -> bool:
+    def mv(self, src: str, dst: str, recurse: bool = False) -> bool:  # noqa: FBT002  # as it is called
         """Move a file, or a folder with ``recurse``."""
         return self.cp(src, dst, recurse) and self.rm(src, recurse)
 
-    def rm(self, dir: str, recurse: bool = False) -> bool:  # noqa: A002  # as above
+    def rm(self, dir: str, recurse: bool = False) -> bool:  # noqa: FBT002, A002  # as it is called
         """Remove a file, or a folder with ``recurse``; whether it was there."""
         target = self._at(dir)
         if target.is_dir() and recurse:

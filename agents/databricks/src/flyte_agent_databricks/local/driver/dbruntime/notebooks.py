@@ -14,7 +14,10 @@ from dataclasses import dataclass
 Loader = Callable[[str], str]
 """Returns the script of the notebook that ``%run`` names."""
 
-_HEADERS = {"# Databricks notebook source": ("#", "python"), "-- Databricks notebook source": ("--", "sql")}
+_HEADERS = {
+    "# Databricks notebook source": ("#", "python"),
+    "-- Databricks notebook source": ("--", "sql"),
+}
 _SEPARATOR = "COMMAND ----------"
 _TEXT_ONLY = ("%md", "%md-sandbox")
 
@@ -39,7 +42,11 @@ class Cell:
 
 def is_notebook(text: str) -> bool:
     """Whether a file's text is a notebook's, and not that of a plain script."""
-    return text.split("\n", 1)[0].strip() in _HEADERS or text.lstrip().startswith('{"cells"') or _is_ipynb(text)
+    return (
+        text.split("\n", 1)[0].strip() in _HEADERS
+        or text.lstrip().startswith('{"cells"')
+        or _is_ipynb(text)
+    )
 
 
 def read(text: str, name: str) -> list[Cell]:
@@ -95,7 +102,10 @@ def _source_cells(text: str, comment: str, language: str) -> Iterator[Cell]:
     for part in text.split(f"{comment} {_SEPARATOR}"):
         lines = [line for line in part.strip("\n").split("\n") if not line.startswith(title)]
         if any(line.startswith(magic) for line in lines):
-            lines = [line[len(magic) :].removeprefix(" ") if line.startswith(magic) else line for line in lines]
+            lines = [
+                line[len(magic) :].removeprefix(" ") if line.startswith(magic) else line
+                for line in lines
+            ]
         yield Cell(language, "\n".join(lines))
 
 

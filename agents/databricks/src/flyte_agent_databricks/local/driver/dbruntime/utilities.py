@@ -14,7 +14,7 @@ from .files import FileUtilities
 _VALUE_BYTES = 48 << 10  # as Databricks limits them
 
 
-class NotebookExit(BaseException):  # noqa: N818  # no error; the name that tracebacks show
+class NotebookExit(BaseException):
     """``dbutils.notebook.exit`` was called; not an ``Exception``, so that ``except Exception`` lets it pass."""
 
     def __init__(self, value: str) -> None:
@@ -87,7 +87,9 @@ class TaskValues:
         """
         size = len(json.dumps(value).encode())
         if size > _VALUE_BYTES:
-            raise ValueError(f"taskValues {key!r}: found {size} bytes, expected at most {_VALUE_BYTES}")
+            raise ValueError(
+                f"taskValues {key!r}: found {size} bytes, expected at most {_VALUE_BYTES}"
+            )
         self.made[key] = value
 
     def get(self, taskKey: str, key: str, default: Any = None, debugValue: Any = None) -> Any:  # noqa: N803  # as it is called
@@ -146,7 +148,9 @@ class NotebookUtilities:
         """
         raise NotebookExit(str(value))
 
-    def run(self, path: str, timeout_seconds: int = 0, arguments: dict[str, Any] | None = None) -> str:
+    def run(
+        self, path: str, timeout_seconds: int = 0, arguments: dict[str, Any] | None = None
+    ) -> str:
         """
         Run another notebook and return what it exits with.
 
@@ -156,7 +160,9 @@ class NotebookUtilities:
         with tempfile.TemporaryDirectory(prefix="notebook-") as folder:
             result, spec = Path(folder, "result.json"), Path(folder, "spec.json")
             widgets = {name: str(value) for name, value in (arguments or {}).items()}
-            ours = {name: value for name, value in self._spec.items() if name not in ("alive", "file")}
+            ours = {
+                name: value for name, value in self._spec.items() if name not in ("alive", "file")
+            }
             beside = Path(self._spec.get("file") or self._spec.get("path", ".")).parent
             changed = {"kind": "notebook", "path": path, "widgets": widgets, "result": str(result)}
             spec.write_text(json.dumps({**ours, **changed, "beside": str(beside)}))
@@ -165,7 +171,9 @@ class NotebookUtilities:
                 subprocess.run(command, check=False, timeout=timeout_seconds or None)  # noqa: S603  # this program again
             except subprocess.TimeoutExpired:
                 raise RuntimeError(f"{path}: did not end within {timeout_seconds} s") from None
-            found = json.loads(result.read_text()) if result.exists() else {"error": "it was killed"}
+            found = (
+                json.loads(result.read_text()) if result.exists() else {"error": "it was killed"}
+            )
         if found.get("error"):
             raise RuntimeError(f"{path}: {found['error']}")
         return str(found.get("exit") or "")
