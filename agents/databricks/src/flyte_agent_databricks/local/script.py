@@ -7,6 +7,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import Any
 
+from .kinds import CONTROL
 from .states import FAILED, SUCCESS, Words
 
 
@@ -52,7 +53,7 @@ class Rule:
 
     Attributes:
         does: What they do.
-        kind: Such as ``spark_jar_task``.
+        kind: Such as ``spark_jar_task``; conditions, loops and runs of jobs must be named to be scripted.
         task_key: A pattern such as ``load_*``.
         run_name: The same for the name of the run.
         times: How often; ``None`` for ever.
@@ -69,7 +70,7 @@ class Rule:
         """Whether it is for a task run and is not used up."""
         return (
             (self.times is None or self.hits < self.times)
-            and self.kind in ("", kind)
+            and (self.kind == kind or (not self.kind and kind not in CONTROL))
             and fnmatch.fnmatchcase(task_key, self.task_key)
             and fnmatch.fnmatchcase(run_name, self.run_name)
         )
