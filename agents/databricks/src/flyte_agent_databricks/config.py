@@ -35,7 +35,17 @@ PACKAGE, ENTRY_POINT = "flyte_agent_databricks", "run_task"
 """What runs the body of a Python task on Databricks."""
 
 Result = Literal[
-    "none", "exit_value", "rows", "row", "scalar", "sql", "dbt", "run_job", "run_id", "values", "file"
+    "none",
+    "exit_value",
+    "rows",
+    "row",
+    "scalar",
+    "sql",
+    "dbt",
+    "run_job",
+    "run_id",
+    "values",
+    "file",
 ]
 _PARAMETER = re.compile(r"[A-Za-z_]\w*")
 _TYPE = re.compile(r"[A-Z_]+(?:\(\s*\d+\s*(?:,\s*\d+\s*)?\))?(?: [A-Z]+)*")
@@ -93,12 +103,16 @@ class RunNow(Config):
         """Refuse what names no job, or two."""
         if bool(self.job_id) == bool(self.job_name):
             found = (self.job_id, self.job_name)
-            raise invalid("run_now.job_id, job_name", found, "one of both", "Name the job by id or by name.")
+            raise invalid(
+                "run_now.job_id, job_name", found, "one of both", "Name the job by id or by name."
+            )
         if self.job_id and not (self.job_id.isdigit() and int(self.job_id) < 2**63):
             raise invalid("run_now.job_id", self.job_id, "the number of a job, as text")
         ours = [name for name in ("job_id", "idempotency_token") if name in self.params]
         if ours:
-            raise invalid(f"run_now.params.{ours[0]}", self.params[ours[0]], "nothing: the agent sets it")
+            raise invalid(
+                f"run_now.params.{ours[0]}", self.params[ours[0]], "nothing: the agent sets it"
+            )
         self.params = conform("run_now.params", {**self.params, "job_id": 0}, "run_now")
         del self.params["job_id"]
 
@@ -130,7 +144,11 @@ class StatementRequest(Config):
             if not _PARAMETER.fullmatch(name):
                 raise invalid("statement.parameters", name, "a name such as 'day'")
             if not _TYPE.fullmatch(kind):
-                raise invalid(f"statement.parameters[{name!r}]", kind, "a SQL type such as BIGINT or DECIMAL(10, 2)")
+                raise invalid(
+                    f"statement.parameters[{name!r}]",
+                    kind,
+                    "a SQL type such as BIGINT or DECIMAL(10, 2)",
+                )
         if self.row_limit is not None and self.row_limit < 1:
             raise invalid("statement.row_limit", self.row_limit, "a number above 0")
 
@@ -157,7 +175,9 @@ class PythonBody(Config):
         """Refuse references that name no secret."""
         for name, place in self.secrets.items():
             if not all(place.partition("/")[::2]):
-                raise invalid(f"python.secrets[{name!r}]", place, "'scope/key' of a Databricks secret")
+                raise invalid(
+                    f"python.secrets[{name!r}]", place, "'scope/key' of a Databricks secret"
+                )
 
 
 @dataclass
@@ -200,11 +220,17 @@ class JobRequest(Config):
         """Refuse requests whose parts do not belong together."""
         check_host("host", self.host)
         check_secret("credentials", self.credentials)
-        given = [name for name in ("submit", "run_now", "statement") if getattr(self, name) is not None]
+        given = [
+            name for name in ("submit", "run_now", "statement") if getattr(self, name) is not None
+        ]
         if len(given) != 1:
-            raise invalid("submit, run_now, statement", given, "one of them", "A task does one thing.")
+            raise invalid(
+                "submit, run_now, statement", given, "one of them", "A task does one thing."
+            )
         if self.python is not None and self.submit is None:
-            raise invalid("python", given[0], "beside 'submit', which says on what compute the body runs")
+            raise invalid(
+                "python", given[0], "beside 'submit', which says on what compute the body runs"
+            )
         if self.timeout_s < 0:
             raise invalid("timeout_s", self.timeout_s, "seconds, or 0")
         if self.submit is not None:
@@ -223,13 +249,19 @@ def _check_outputs(request: JobRequest) -> None:
     kind = request.outputs.kind
     of_statement = kind in ("rows", "row", "scalar")
     if kind != "none" and of_statement != (request.kind == "statement"):
-        expected = "rows, row or scalar" if request.kind == "statement" else "no rows: see 'sql' for SQL tasks"
+        expected = (
+            "rows, row or scalar"
+            if request.kind == "statement"
+            else "no rows: see 'sql' for SQL tasks"
+        )
         raise invalid("outputs.kind", kind, expected)
     if (kind == "file") and request.python is None:
         raise invalid("outputs.kind", kind, "'file' for the body of a Python task only")
     keys = [task["task_key"] for task in (request.submit or {}).get("tasks", ())]
     if kind == "values" and request.submit is None:
-        raise invalid("outputs.kind", kind, "'submit': what reads the task values is added to its tasks")
+        raise invalid(
+            "outputs.kind", kind, "'submit': what reads the task values is added to its tasks"
+        )
     named = [place.partition(".")[0] for place in request.outputs.values.values()]
     for key in [*named, *([request.outputs.task] if request.outputs.task else [])]:
         if keys and key not in keys:

@@ -39,7 +39,9 @@ def check_compute(
     if len(found) > 1:
         raise invalid(where, found, f"at most one of {', '.join(COMPUTE)}")
     if found and kind in NO_COMPUTE:
-        raise invalid(f"{where}.{found[0]}", task[found[0]], f"nothing: a {kind} has no cluster of its own")
+        raise invalid(
+            f"{where}.{found[0]}", task[found[0]], f"nothing: a {kind} has no cluster of its own"
+        )
     if kind in NEEDS_CLUSTER and found != ["new_cluster"]:
         raise invalid(where, found, f"new_cluster: a {kind} runs on nothing else")
     if not found and (body or kind in NEEDS_ENVIRONMENT):
@@ -78,9 +80,14 @@ def check_environments(where: str, request: Mapping[str, Any]) -> None:
         at = f"{where}[{n}]"
         keys.append(check_key(f"{at}.environment_key", environment["environment_key"]))
         spec = environment.get("spec", {})
-        if not any(spec.get(name) for name in ("environment_version", "client", "base_environment")):
+        if not any(
+            spec.get(name) for name in ("environment_version", "client", "base_environment")
+        ):
             raise invalid(
-                f"{at}.spec.environment_version", None, "a version such as '4'", "Databricks refuses one without."
+                f"{at}.spec.environment_version",
+                None,
+                "a version such as '4'",
+                "Databricks refuses one without.",
             )
     twice = [key for key in keys if keys.count(key) > 1]
     if twice:
@@ -101,9 +108,16 @@ def check_clusters(where: str, cluster: Mapping[str, Any] | None) -> None:
     if "policy_id" in cluster:
         return  # what is missing may come from the policy
     if "spark_version" not in cluster:
-        raise invalid(f"{where}.spark_version", None, "a runtime such as '16.4.x-scala2.12'", "Or name a policy_id.")
+        raise invalid(
+            f"{where}.spark_version",
+            None,
+            "a runtime such as '16.4.x-scala2.12'",
+            "Or name a policy_id.",
+        )
     machines = [name for name in ("node_type_id", "instance_pool_id") if name in cluster]
-    flexible = "worker_node_type_flexibility" in cluster or cluster.get("is_single_node") is not None
+    flexible = (
+        "worker_node_type_flexibility" in cluster or cluster.get("is_single_node") is not None
+    )
     if len(machines) != 1 and not (flexible and len(machines) < 2):
         raise invalid(where, machines, "exactly one of node_type_id and instance_pool_id")
 
@@ -113,7 +127,11 @@ def _check_size(where: str, cluster: Mapping[str, Any]) -> None:
     if scale is not None and workers is not None:
         raise invalid(where, ["autoscale", "num_workers"], "one of both")
     if scale is not None and not 0 <= scale.get("min_workers", 0) <= scale.get("max_workers", -1):
-        raise invalid(f"{where}.autoscale", scale, "min_workers and max_workers, the second not below the first")
+        raise invalid(
+            f"{where}.autoscale",
+            scale,
+            "min_workers and max_workers, the second not below the first",
+        )
     if workers is not None and workers < 0:
         raise invalid(f"{where}.num_workers", workers, "0 or more")
     single = cluster.get("is_single_node") or "singleNode" in str(cluster.get("spark_conf", {}))
@@ -131,7 +149,12 @@ def _check_secrets(where: str, cluster: Mapping[str, Any]) -> None:
     password = cluster.get("docker_image", {}).get("basic_auth", {}).get("password")
     if password:
         check_held(f"{where}.docker_image.basic_auth.password", password)
-    key = cluster.get("azure_attributes", {}).get("log_analytics_info", {}).get("log_analytics_primary_key")
+    key = (
+        cluster
+        .get("azure_attributes", {})
+        .get("log_analytics_info", {})
+        .get("log_analytics_primary_key")
+    )
     if key:
         check_held(f"{where}.azure_attributes.log_analytics_info.log_analytics_primary_key", key)
     for name in ("spark_conf", "spark_env_vars"):

@@ -36,8 +36,14 @@ def check_host(where: str, host: str) -> None:
         InvalidConfig: It is not.
     """
     parts = urlsplit(normal_host(host))
-    if host and (parts.scheme not in ("https", "http") or not re.fullmatch(r"[\w.-]+", parts.hostname or "")):
-        raise invalid(where, host, "the address of a workspace such as 'https://adb-123.4.azuredatabricks.net'")
+    if host and (
+        parts.scheme not in ("https", "http") or not re.fullmatch(r"[\w.-]+", parts.hostname or "")
+    ):
+        raise invalid(
+            where,
+            host,
+            "the address of a workspace such as 'https://adb-123.4.azuredatabricks.net'",
+        )
 
 
 def check_secret(where: str, name: str) -> None:

@@ -55,13 +55,17 @@ def check_submit(submit: Mapping[str, Any], *, body: bool = False) -> dict[str, 
         InvalidConfig: Something is wrong; the message names the field.
     """
     if "idempotency_token" in submit:
-        raise invalid("submit.idempotency_token", submit["idempotency_token"], "nothing: the agent sets it")
+        raise invalid(
+            "submit.idempotency_token", submit["idempotency_token"], "nothing: the agent sets it"
+        )
     request = conform("submit", _with_clusters(submit), "submit")
     tasks = request.get("tasks") or []
     if not 1 <= len(tasks) <= MAX_TASKS:
         raise invalid("submit.tasks", len(tasks), f"1 to {MAX_TASKS} tasks")
     if body and (len(tasks) != 1 or kind_of(tasks[0])):
-        raise invalid("submit.tasks", [kind_of(t) for t in tasks], "one task without a kind, for the body")
+        raise invalid(
+            "submit.tasks", [kind_of(t) for t in tasks], "one task without a kind, for the body"
+        )
     for n, task in enumerate(tasks):
         _check_task(f"submit.tasks[{n}]", task, request, body=body)
     _check_graph(tasks)
@@ -78,7 +82,9 @@ def _with_clusters(submit: Mapping[str, Any]) -> dict[str, Any]:
         where = f"submit.job_clusters[{n}]"
         if not isinstance(cluster, dict) or set(cluster) != {"job_cluster_key", "new_cluster"}:
             raise invalid(where, cluster, "a dict with job_cluster_key and new_cluster")
-        shared[check_key(f"{where}.job_cluster_key", cluster["job_cluster_key"])] = cluster["new_cluster"]
+        shared[check_key(f"{where}.job_cluster_key", cluster["job_cluster_key"])] = cluster[
+            "new_cluster"
+        ]
     for n, task in enumerate(made.get("tasks") or ()):
         name = task.pop("job_cluster_key", None) if isinstance(task, dict) else None
         if name is not None and name not in shared:
@@ -87,13 +93,17 @@ def _with_clusters(submit: Mapping[str, Any]) -> dict[str, Any]:
                 did_you_mean(str(name), shared),
             )  # fmt: skip
         if name is not None and "new_cluster" in task:
-            raise invalid(f"submit.tasks[{n}].job_cluster_key", name, "this or new_cluster, not both")
+            raise invalid(
+                f"submit.tasks[{n}].job_cluster_key", name, "this or new_cluster, not both"
+            )
         if name is not None:
             task["new_cluster"] = copy.deepcopy(shared[name])
     return made
 
 
-def _check_task(where: str, task: dict[str, Any], request: Mapping[str, Any], *, body: bool) -> None:
+def _check_task(
+    where: str, task: dict[str, Any], request: Mapping[str, Any], *, body: bool
+) -> None:
     check_key(f"{where}.task_key", task["task_key"])
     found = [name for name in kinds() if name in task]
     if not body and len(found) != 1:
@@ -119,7 +129,9 @@ def _check_sql(where: str, sql: dict[str, Any], request: Mapping[str, Any]) -> N
 def _check_condition(where: str, condition: dict[str, Any], request: Mapping[str, Any]) -> None:
     for side in ("left", "right"):
         if condition[side] == "":
-            raise invalid(f"{where}.{side}", "", "a value or a reference such as '{{tasks.a.values.n}}'")
+            raise invalid(
+                f"{where}.{side}", "", "a value or a reference such as '{{tasks.a.values.n}}'"
+            )
 
 
 def _check_for_each(where: str, loop: dict[str, Any], request: Mapping[str, Any]) -> None:
@@ -128,9 +140,15 @@ def _check_for_each(where: str, loop: dict[str, Any], request: Mapping[str, Any]
     if not 1 <= concurrency <= MAX_CONCURRENCY:
         raise invalid(f"{where}.concurrency", concurrency, f"1 to {MAX_CONCURRENCY}")
     if "for_each_task" in inner:
-        raise invalid(f"{where}.task", "for_each_task", "another kind of work", "Loops do not nest.")
+        raise invalid(
+            f"{where}.task", "for_each_task", "another kind of work", "Loops do not nest."
+        )
     if "job_cluster_key" in inner:
-        raise invalid(f"{where}.task.job_cluster_key", inner["job_cluster_key"], "new_cluster or existing_cluster_id")
+        raise invalid(
+            f"{where}.task.job_cluster_key",
+            inner["job_cluster_key"],
+            "new_cluster or existing_cluster_id",
+        )
     if not loop["inputs"].lstrip().startswith(("{{", "{inputs.")):
         _check_items(f"{where}.inputs", loop["inputs"])
     _check_task(f"{where}.task", inner, request, body=False)
@@ -142,7 +160,12 @@ def _check_items(where: str, text: str) -> None:
     except ValueError:
         items = None
     if not isinstance(items, list):
-        raise invalid(where, text, "a JSON list as text, or a reference", "Write inputs=json.dumps([1, 2, 3]).")
+        raise invalid(
+            where,
+            text,
+            "a JSON list as text, or a reference",
+            "Write inputs=json.dumps([1, 2, 3]).",
+        )
 
 
 def _check_dbt(where: str, dbt: dict[str, Any], request: Mapping[str, Any]) -> None:
@@ -170,24 +193,36 @@ def _check_source(where: str, task: dict[str, Any], kind: str, request: Mapping[
     from_git = source == "GIT" or (source is None and has_git)
     if path is not None and not path.startswith("{inputs."):
         if from_git and path.startswith("/"):
-            raise invalid(f"{where}.{kind}.notebook_path", path, "a path from the top of the repository")
+            raise invalid(
+                f"{where}.{kind}.notebook_path", path, "a path from the top of the repository"
+            )
         if not from_git and not path.startswith("/"):
-            raise invalid(f"{where}.{kind}.notebook_path", path, "a whole path such as '/Workspace/Shared/train'")
+            raise invalid(
+                f"{where}.{kind}.notebook_path",
+                path,
+                "a whole path such as '/Workspace/Shared/train'",
+            )
 
 
 def _check_graph(tasks: Sequence[Mapping[str, Any]]) -> None:
     by_key = {task["task_key"]: task for task in tasks}
     if len(by_key) != len(tasks):
         keys = [task["task_key"] for task in tasks]
-        raise invalid("submit.tasks", next(k for k in keys if keys.count(k) > 1), "each task_key once")
+        raise invalid(
+            "submit.tasks", next(k for k in keys if keys.count(k) > 1), "each task_key once"
+        )
     for key, task in by_key.items():
         for before in task.get("depends_on", ()):
             _check_dependency(f"submit.tasks[{key!r}].depends_on", before, by_key)
     done: set[str] = set()
     while len(done) < len(by_key):
-        ready = {k for k, t in by_key.items() if {b["task_key"] for b in t.get("depends_on", ())} <= done} - done
+        ready = {
+            k for k, t in by_key.items() if {b["task_key"] for b in t.get("depends_on", ())} <= done
+        } - done
         if not ready:
-            raise invalid("submit.tasks", sorted(set(by_key) - done), "tasks that do not wait for each other")
+            raise invalid(
+                "submit.tasks", sorted(set(by_key) - done), "tasks that do not wait for each other"
+            )
         done |= ready
 
 
@@ -196,23 +231,39 @@ def _check_dependency(
 ) -> None:
     name, outcome = before["task_key"], before.get("outcome")
     if name not in by_key:
-        raise invalid(where, name, f"the key of a task: {', '.join(by_key)}", did_you_mean(name, by_key))
-    if outcome is not None and (outcome not in ("true", "false") or kind_of(by_key[name]) != "condition_task"):
+        raise invalid(
+            where, name, f"the key of a task: {', '.join(by_key)}", did_you_mean(name, by_key)
+        )
+    if outcome is not None and (
+        outcome not in ("true", "false") or kind_of(by_key[name]) != "condition_task"
+    ):
         raise invalid(f"{where}.outcome", outcome, "'true' or 'false' of a condition_task")
 
 
 def _check_run(request: Mapping[str, Any]) -> None:
     for n, grant in enumerate(request.get("access_control_list", ())):
-        _one_of(f"submit.access_control_list[{n}]", grant, ("user_name", "group_name", "service_principal_name"))
+        _one_of(
+            f"submit.access_control_list[{n}]",
+            grant,
+            ("user_name", "group_name", "service_principal_name"),
+        )
         if "permission_level" not in grant:
-            raise invalid(f"submit.access_control_list[{n}].permission_level", None, "such as CAN_VIEW")
+            raise invalid(
+                f"submit.access_control_list[{n}].permission_level", None, "such as CAN_VIEW"
+            )
     if "run_as" in request:
-        _one_of("submit.run_as", request["run_as"], ("user_name", "group_name", "service_principal_name"))
+        _one_of(
+            "submit.run_as",
+            request["run_as"],
+            ("user_name", "group_name", "service_principal_name"),
+        )
     if "git_source" in request:
         _one_of("submit.git_source", request["git_source"], ("git_branch", "git_tag", "git_commit"))
     for event, hooks in request.get("webhook_notifications", {}).items():
         if len(hooks) > _WEBHOOKS:
-            raise invalid(f"submit.webhook_notifications.{event}", len(hooks), f"at most {_WEBHOOKS}")
+            raise invalid(
+                f"submit.webhook_notifications.{event}", len(hooks), f"at most {_WEBHOOKS}"
+            )
     if request.get("timeout_seconds", 0) < 0:
         raise invalid("submit.timeout_seconds", request["timeout_seconds"], "seconds, or 0")
     check_target("submit", request)
@@ -227,7 +278,11 @@ def check_target(where: str, request: Mapping[str, Any]) -> None:
     """
     window, target = request.get("duration_target"), request.get("performance_target")
     if (window is not None) != (target == "COST_OPTIMIZED"):
-        raise invalid(f"{where}.duration_target", window, "a window with performance_target COST_OPTIMIZED only")
+        raise invalid(
+            f"{where}.duration_target",
+            window,
+            "a window with performance_target COST_OPTIMIZED only",
+        )
     if window is not None and window not in DURATION_TARGETS:
         raise invalid(f"{where}.duration_target", window, f"one of {', '.join(DURATION_TARGETS)}")
 

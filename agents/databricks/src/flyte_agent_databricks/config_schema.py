@@ -94,7 +94,12 @@ def _object(where: str, value: Any, kind: str) -> dict[str, Any]:
     fields = fields_of(kind)
     for name in value:
         if name not in fields:
-            raise invalid(f"{where}.{name}", value[name], "no such field", did_you_mean(name, fields) or _UNKNOWN)
+            raise invalid(
+                f"{where}.{name}",
+                value[name],
+                "no such field",
+                did_you_mean(name, fields) or _UNKNOWN,
+            )
     given = {name: item for name, item in value.items() if item is not None}
     for name, inner in fields.items():
         if inner[0] == "!" and name not in given:
@@ -105,13 +110,17 @@ def _object(where: str, value: Any, kind: str) -> dict[str, Any]:
 def _choice(where: str, value: Any, options: tuple[str, ...]) -> str:
     value = getattr(value, "value", value)  # an enum of the SDK's
     if value not in options:
-        raise invalid(where, value, f"one of {', '.join(options)}", did_you_mean(str(value).upper(), options))
+        raise invalid(
+            where, value, f"one of {', '.join(options)}", did_you_mean(str(value).upper(), options)
+        )
     return str(value)
 
 
 def _text(where: str, value: Any) -> str:
     if not isinstance(value, str):
-        raise invalid(where, value, "text", f"Write {str(value)!r}." if isinstance(value, int) else "")
+        raise invalid(
+            where, value, "text", f"Write {str(value)!r}." if isinstance(value, int) else ""
+        )
     return value
 
 
