@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -61,6 +62,8 @@ class TaskFlow(abc.ABC):
         self.hold = ""
         self._later = later
         self._held: dict[TaskRun, Callable[[], None]] = {}
+        self._due: deque[Callable[[], None]] = deque()
+        self._is_busy = False
         self.give_to_worker: Callable[[TaskRun], None]
 
     @abc.abstractmethod
@@ -76,16 +79,24 @@ class TaskFlow(abc.ABC):
         """Stop a run."""
 
     def after(self, delay_s: float, function: Callable[[], None]) -> None:
-        """Call a function under the lock, after a while or now."""
-
-        def call() -> None:
-            with self.store.lock:
-                function()
-
+        """Call a function under the lock, after a while or as soon as what happens now is done."""
         if delay_s > 0:
-            self._later(delay_s, call)
+            self._later(delay_s, lambda: self._soon(function))
         else:
-            call()
+            self._soon(function)
+
+    def _soon(self, function: Callable[[], None]) -> None:
+        """One after the other, however many: a thousand tasks in a row must not nest a thousand calls."""
+        with self.store.lock:
+            self._due.append(function)
+            if self._is_busy:
+                return
+            self._is_busy = True
+            try:
+                while self._due:
+                    self._due.popleft()()
+            finally:
+                self._is_busy = False
 
     # -- the way to the work ------------------------------------------------------------------------------------
 
