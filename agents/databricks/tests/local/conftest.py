@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import types
 from collections.abc import Iterator
 from typing import Any
 
@@ -101,6 +102,6 @@ def desk(server: LocalDatabricks) -> Desk:
 @pytest.fixture
 def write() -> Any:
     """Builders of tasks."""
-    import types
-
-    return types.SimpleNamespace(task=task, notebook=notebook, file=file, jar=jar, client=client_of)
+    return types.SimpleNamespace(
+        task=task, notebook=notebook, file=file, jar=jar, client=client_of, desk=Desk
+    )

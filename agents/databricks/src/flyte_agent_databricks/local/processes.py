@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import secrets
-import signal
 import subprocess
 import threading
 from pathlib import Path
 
-_MARK = "LOCAL_DATABRICKS_PROCESS"
-_PROC = Path("/proc")
-_ROUNDS = 20
+from .driver.dbruntime import family
 
 
 class Process:
@@ -35,15 +31,7 @@ class Process:
 
     def kill(self) -> None:
         """End it and all that it has started; killing twice is fine."""
-        for _ in range(_ROUNDS):
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.pid, signal.SIGKILL)
-            found = _marked(self._mark)
-            if not found:
-                return
-            for pid in found:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+        family.kill(self.pid, self._mark)
 
 
 class Processes:
@@ -73,7 +61,7 @@ class Processes:
                 raise OSError("the local workspace has stopped")
             popen = subprocess.Popen(  # noqa: S603  # running programs is what it is for
                 command,
-                env={**env, _MARK: mark},
+                env={**env, family.MARK: mark},
                 cwd=cwd,
                 stdin=subprocess.DEVNULL,
                 stdout=stream,
@@ -106,14 +94,3 @@ class Processes:
             process.kill()
         os.close(self._writing)
         os.close(self._reading)
-
-
-def _marked(mark: str) -> list[int]:
-    """Processes with a mark in their environment: those that have left their group too, where /proc tells."""
-    wanted = f"{_MARK}={mark}".encode()
-    found = []
-    for entry in _PROC.glob("[0-9]*") if _PROC.is_dir() else ():
-        with contextlib.suppress(OSError):
-            if wanted in entry.joinpath("environ").read_bytes():
-                found.append(int(entry.name))
-    return found

@@ -22,7 +22,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from . import UserNamespaceInitializer
+from . import UserNamespaceInitializer, family
 from .cells import Cells
 from .notebooks import NotebookError, read, script
 from .paths import notebook_on_disk
@@ -140,6 +140,7 @@ def _die_with_the_workspace(alive: int | None) -> None:
 
     def wait() -> None:
         os.read(alive, 1)
+        family.kill(0, os.environ.get(family.MARK, ""), but=os.getpid())
         os.killpg(0, signal.SIGKILL)
 
     threading.Thread(target=wait, name="workspace", daemon=True).start()

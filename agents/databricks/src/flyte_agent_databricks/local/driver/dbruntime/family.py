@@ -1,0 +1,46 @@
+"""A process and all it has started: those of its group, and those that have left it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from pathlib import Path
+
+MARK = "LOCAL_DATABRICKS_PROCESS"
+"""An environment variable that descendants inherit."""
+
+_PROC = Path("/proc")
+_ROUNDS = 20
+
+
+def kill(group: int, mark: str, *, but: int = 0) -> None:
+    """
+    End a family; one that has ended already is fine.
+
+    Args:
+        group: The process group.
+        mark: The value of :data:`MARK`.
+        but: A process that stays, with its group.
+    """
+    for _ in range(_ROUNDS):
+        if not but:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(group, signal.SIGKILL)
+        found = [pid for pid in _marked(mark) if pid != but] if mark else []
+        if not found:
+            return
+        for pid in found:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def _marked(mark: str) -> list[int]:
+    """Processes with a mark, where /proc tells."""
+    wanted = f"{MARK}={mark}".encode()
+    found = []
+    for entry in _PROC.glob("[0-9]*") if _PROC.is_dir() else ():
+        with contextlib.suppress(OSError):
+            if wanted in entry.joinpath("environ").read_bytes():
+                found.append(int(entry.name))
+    return found
