@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .agent import DatabricksAgent
-    from .meta import DatabricksMeta
+    from .meta import DatabricksJobMeta
     from .run import run_task
     from .task import DatabricksSQLTask, DatabricksTask
     from .task_body import DatabricksJob
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 _NAMES = {
     "agent": ("DatabricksAgent",),
-    "meta": ("DatabricksMeta",),
+    "meta": ("DatabricksJobMeta",),
     "run": ("run_task",),
     "task": ("DatabricksSQLTask", "DatabricksTask"),
     "task_body": ("DatabricksJob",),
@@ -73,7 +73,7 @@ __all__ = [
     "DatabricksAgent",
     "DatabricksConfig",
     "DatabricksJob",
-    "DatabricksMeta",
+    "DatabricksJobMeta",
     "DatabricksSQLTask",
     "DatabricksTask",
     "DatabricksType",

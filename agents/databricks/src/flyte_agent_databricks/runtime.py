@@ -39,6 +39,9 @@ def spark_session(name: str, conf: dict[str, str]) -> Any:
     Returns:
         ``None`` where PySpark is not installed.
     """
+    made = _namespace().get("spark")
+    if made is not None:
+        return made
     try:
         builder = importlib.import_module("pyspark.sql").SparkSession.builder.appName(name)
     except ImportError:
@@ -49,8 +52,24 @@ def spark_session(name: str, conf: dict[str, str]) -> Any:
     return builder.getOrCreate()
 
 
+def _namespace() -> dict[str, Any]:
+    """
+    Return what a notebook finds without importing it: ``spark``, ``dbutils``.
+
+    Source: ``databricks.sdk.runtime``, which finds it in this way.
+    """
+    try:
+        found = importlib.import_module("dbruntime").UserNamespaceInitializer.getOrCreate()
+    except (ImportError, AttributeError):
+        return {}
+    return dict(found.get_namespace_globals() or {})
+
+
 def _utilities(what: str) -> Any:
     """Return Databricks' own helper, which its runtimes have."""
+    made = _namespace().get("dbutils")
+    if made is not None:
+        return made
     try:
         utilities = importlib.import_module("pyspark.dbutils").DBUtils
     except ImportError:

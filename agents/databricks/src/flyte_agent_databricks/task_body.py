@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 
 from flytekit import PythonFunctionTask
 from flytekit.configuration import FastSerializationSettings, ImageConfig, SerializationSettings
-from flytekit.core.context_manager import ExecutionState
 from flytekit.core.tracker import extract_task_module
 from flytekit.core.utils import write_proto_to_file
 from flytekit.exceptions.user import FlyteUserRuntimeException
@@ -61,6 +60,11 @@ class DatabricksBodyTask(AgentTask[DatabricksJob], PythonFunctionTask[Databricks
             task_type=TASK_TYPE, task_config=task_config, task_function=task_function, **kwargs
         )
 
+    @property
+    def disable_deck(self) -> bool:
+        """The opposite of ``enable_deck``; flytekit's entry point asks for it, and its own one warns."""
+        return not self.enable_deck
+
     def get_custom(self, settings: SerializationSettings) -> dict[str, Any]:
         """Return the request as Flyte keeps it."""
         return as_struct(body_request(self.task_config, self._secrets))
@@ -81,6 +85,8 @@ class DatabricksBodyTask(AgentTask[DatabricksJob], PythonFunctionTask[Databricks
         if not self.task_config.spark:
             return user_params
         session = spark_session(self.name, self.task_config.spark_conf)
+        if session is None:
+            return user_params
         return user_params.builder().add_attr("SPARK_SESSION", session).build()
 
     def local_attempt(

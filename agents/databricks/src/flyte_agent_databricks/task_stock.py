@@ -83,7 +83,9 @@ class DatabricksV2:
             if getattr(self, name) is not None:
                 raise invalid(f"DatabricksV2.{name}", getattr(self, name), "nothing", instead)
         conf = copy.deepcopy(self.databricks_conf or {})
-        for name in ("git_source", "python_file") if self.notebook_path is None else ("python_file",):
+        for name in (
+            ("git_source", "python_file") if self.notebook_path is None else ("python_file",)
+        ):
             if name in conf:
                 raise invalid(f"databricks_conf.{name}", conf[name], "nothing", _OWN_ENTRY)
         compute = _compute(conf, self.spark_conf or {})
@@ -145,7 +147,9 @@ def _compute(conf: dict[str, Any], spark_conf: dict[str, str]) -> Any:
     spec = dict(specs[0]) if specs else {}
     variables = spec.pop("environment_vars", None)
     if variables:
-        raise invalid("environments.spec.environment_vars", variables, "nothing", "Use @task(environment=…).")
+        raise invalid(
+            "environments.spec.environment_vars", variables, "nothing", "Use @task(environment=…)."
+        )
     return Serverless(spec.pop("dependencies", ()), key=wanted, options=spec)
 
 
