@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import io
-import os
 import re
 import sys
 import tarfile
@@ -107,9 +106,9 @@ def test_it_runs_the_body_and_writes_what_it_returned(run: Any) -> None:
 
 
 def test_the_code_of_a_fast_registration_is_unpacked_where_the_body_runs(run: Any) -> None:
-    before = (os.getcwd(), list(sys.path))
+    before = (Path.cwd(), list(sys.path))
     assert outputs_in(run("hello", fast=True)) == {"o0": "hello  True"}
-    assert (os.getcwd(), list(sys.path)) == before
+    assert (Path.cwd(), list(sys.path)) == before
 
 
 def test_an_error_of_the_body_is_the_error(run: Any, tmp_path: Path) -> None:
@@ -121,7 +120,7 @@ def test_an_error_of_the_body_is_the_error(run: Any, tmp_path: Path) -> None:
 
 
 def test_what_flyte_calls_recoverable_says_so(run: Any, tmp_path: Path) -> None:
-    with pytest.raises(TryAgain, match="FlyteRecoverableException.*the wind"):
+    with pytest.raises(TryAgain, match=r"FlyteRecoverableException.*the wind"):
         run("flaky")
     assert error_in(tmp_path).kind == 1
 

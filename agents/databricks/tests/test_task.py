@@ -101,7 +101,12 @@ def test_a_task_is_registered_whole() -> None:
             host="https://adb-1.2.azuredatabricks.net",
             credentials="databricks-key",
             compute=NewCluster("16.4.x-scala2.12", "m6i.xlarge", autoscale=(1, 8)),
-            libraries=["numpy==2.1", "/Volumes/a/b/c.whl", "dbfs:/x.jar", "/Workspace/requirements.txt"],
+            libraries=[
+                "numpy==2.1",
+                "/Volumes/a/b/c.whl",
+                "dbfs:/x.jar",
+                "/Workspace/requirements.txt",
+            ],
             run_name="nightly",
             timeout_s=3600,
             access_control_list=[{"group_name": "all", "permission_level": "CAN_VIEW"}],
@@ -126,11 +131,24 @@ def test_a_task_is_registered_whole() -> None:
     assert not template.HasField("container"), "an agent's task needs no image"
     assert OutputSpec.of(template.interface).kinds == {"results": "struct"}
     assert request == train.request
-    assert (request.host, request.credentials) == ("https://adb-1.2.azuredatabricks.net", "databricks-key")
-    assert (request.success_with_failures, request.on_code_failure, request.repair) == ("fail", "fail", False)
-    assert (request.timeout_s, request.extra, request.outputs.kind) == (3600, {"newer": 1}, "exit_value")
+    assert (request.host, request.credentials) == (
+        "https://adb-1.2.azuredatabricks.net",
+        "databricks-key",
+    )
+    assert (request.success_with_failures, request.on_code_failure, request.repair) == (
+        "fail",
+        "fail",
+        False,
+    )
+    assert (request.timeout_s, request.extra, request.outputs.kind) == (
+        3600,
+        {"newer": 1},
+        "exit_value",
+    )
     assert request.submit["run_name"] == "nightly"
-    assert request.submit["access_control_list"] == [{"group_name": "all", "permission_level": "CAN_VIEW"}]
+    assert request.submit["access_control_list"] == [
+        {"group_name": "all", "permission_level": "CAN_VIEW"}
+    ]
     assert request.submit["tasks"] == [
         {
             "task_key": "main",
@@ -230,7 +248,11 @@ def test_a_graph_of_steps() -> None:
         "concurrency": 4,
         "task": {
             "task_key": "one",
-            "python_wheel_task": {"package_name": "w", "entry_point": "main", "parameters": ["{{input}}"]},
+            "python_wheel_task": {
+                "package_name": "w",
+                "entry_point": "main",
+                "parameters": ["{{input}}"],
+            },
             "new_cluster": CLUSTER.spec,
             "libraries": [{"whl": "w.whl"}],
         },
@@ -248,7 +270,12 @@ def test_steps_share_a_serverless_environment_when_they_need_the_same() -> None:
     ]  # fmt: skip
     submit = request_of(DatabricksTask("t", steps, ON_SERVERLESS)).submit
 
-    assert [task.get("environment_key") for task in submit["tasks"]] == ["flyte", "flyte", "flyte_2", None]
+    assert [task.get("environment_key") for task in submit["tasks"]] == [
+        "flyte",
+        "flyte",
+        "flyte_2",
+        None,
+    ]
     assert submit["environments"] == [
         {"environment_key": "flyte", "spec": {"environment_version": "4", "dependencies": ["numpy==2.1"]}},
         {"environment_key": "flyte_2", "spec": {
@@ -260,7 +287,9 @@ def test_steps_share_a_serverless_environment_when_they_need_the_same() -> None:
 def test_a_job_of_the_workspace() -> None:
     queued = DatabricksConfig(queue={"enabled": True}, performance_target="STANDARD")
     job = ExistingJob("nightly", {"day": "{inputs.day:%Y%m%d}"}, only=["a"])
-    request = request_of(DatabricksTask("t", job, queued, {"day": dt.date}, str, output_from=RUN_ID))
+    request = request_of(
+        DatabricksTask("t", job, queued, {"day": dt.date}, str, output_from=RUN_ID)
+    )
 
     assert (request.run_now.job_id, request.run_now.job_name) == ("", "nightly")
     assert request.run_now.params == {
@@ -303,7 +332,10 @@ def test_task_values_are_outputs_of_their_own() -> None:
     values = {"rows": TaskValue("ingest.row_count", int), "names": TaskValue("ingest.n", list[str])}
     task = DatabricksTask("t", GRAPH, ON_CLUSTER, task_values=values)
     assert request_of(task).outputs.values == {"rows": "ingest.row_count", "names": "ingest.n"}
-    assert OutputSpec.of(registered(task).interface).kinds == {"rows": "int", "names": ["list", "str"]}
+    assert OutputSpec.of(registered(task).interface).kinds == {
+        "rows": "int",
+        "names": ["list", "str"],
+    }
 
 
 NOTEBOOK = Notebook("/Workspace/a")
@@ -358,6 +390,7 @@ def test_a_mistake_is_told_when_it_is_made(make: Any, words: str) -> None:
         make()
 
 
+WRONG = Annotated[str, DatabricksType("X;")]
 SQL = """
 -- Which carriers are late? The comment, the tabs and :nobody stay.
 SELECT\tcarrier,  raw:owner.name, price::DECIMAL(10, 2), ':no' AS a, `:b` /* :ignored */
@@ -425,8 +458,16 @@ def test_parameters_are_found_by_the_rules_of_sql(sql: str, names: Any) -> None:
         (lambda: DatabricksSQLTask("t", "  "), "expected a SQL statement"),
         (lambda: DatabricksSQLTask("t", "SELECT :dya", inputs={"day": str}), "Did you mean 'day'"),
         (lambda: DatabricksSQLTask("t", "SELECT 1", inputs={"day": str}), "uses as :day"),
-        (lambda: DatabricksSQLTask("t", "SELECT :x", inputs={"x": bytes}), "Pass other values as text"),
-        (lambda: DatabricksSQLTask("t", "SELECT :x", inputs={"x": Annotated[str, DatabricksType("X;")]}), "a SQL type"),
+        (
+            lambda: DatabricksSQLTask("t", "SELECT :x", inputs={"x": bytes}),
+            "Pass other values as text",
+        ),
+        (
+            lambda: DatabricksSQLTask(
+                "t", "SELECT :x", inputs={"x": Annotated[str, DatabricksType("X;")]}
+            ),
+            "a SQL type",
+        ),
         (lambda: DatabricksSQLTask("t", "SELECT 1", output=StructuredDataset), "CREATE TABLE"),
         (lambda: DatabricksSQLTask("t", "SELECT 1", output=FlyteFile), "CREATE TABLE"),
         (lambda: DatabricksSQLTask("t", "SELECT 1", ON_CLUSTER), "DatabricksConfig.compute"),

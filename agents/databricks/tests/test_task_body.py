@@ -52,7 +52,7 @@ SETTINGS = SerializationSettings(
     domain="development",
     version="v1",
 )
-CODE = '''
+CODE = """
 import dataclasses
 import os
 import pathlib
@@ -90,7 +90,7 @@ def fails(how: str) -> int:
 @workflow
 def wf(file: FlyteFile, least: int) -> tuple[FlyteFile, list[Word], dict]:
     return longest(file=file, words=[Word("a", 1), Word("airport", 7)], extra=Word("gate", 4), least=least)
-'''
+"""
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +117,9 @@ def registered(entity: Any, archive: str = "") -> TaskTemplate:
     """Return the task as ``pyflyte register`` sends it, with its code in ``archive``."""
     settings = SETTINGS
     if archive:
-        fast = FastSerializationSettings(True, ".", archive)
+        fast = FastSerializationSettings(
+            enabled=True, destination_dir=".", distribution_location=archive
+        )
         settings = SETTINGS.new_builder().with_fast_serialization_settings(fast).build()
     template: TaskTemplate = get_serializable(
         OrderedDict(), settings, entity
@@ -152,7 +154,14 @@ def test_a_body_runs_in_this_process_without_one(bodies: Any, capfd: Any) -> Non
 def test_pyflyte_run_sends_the_body_to_the_workspace(code: Path, shell: Any) -> None:
     """As an author types it, in a process of its own."""
     lines = str(code.with_name("lines.txt"))
-    command = [sys.executable, "-m", "flytekit.clis.sdk_in_container.pyflyte", "run", code.name, "wf"]
+    command = [
+        sys.executable,
+        "-m",
+        "flytekit.clis.sdk_in_container.pyflyte",
+        "run",
+        code.name,
+        "wf",
+    ]
     result = subprocess.run(
         [*command, "--file", lines, "--least", "6"],
         check=False, capture_output=True, text=True, cwd=code.parent,
@@ -169,7 +178,7 @@ def test_the_error_of_a_body_is_the_error_of_the_task(bodies: Any, shell: Any) -
     with pytest.raises(FlyteUserException, match="ValueError: no luck today") as caught:
         bodies.fails(how="luck")
     assert " FAILED: " in str(caught.value)
-    with pytest.raises(FlyteUserException, match="RETRYABLE_FAILED.*the wind"):
+    with pytest.raises(FlyteUserException, match=r"RETRYABLE_FAILED.*the wind"):
         bodies.fails(how="recoverable")
 
 
@@ -286,7 +295,11 @@ def test_a_body_is_registered_whole() -> None:
             }
         ],
     }
-    assert (request.outputs.kind, request.on_code_failure, request.repair) == ("file", "fail", False)
+    assert (request.outputs.kind, request.on_code_failure, request.repair) == (
+        "file",
+        "fail",
+        False,
+    )
 
 
 def test_serverless_and_this_version_are_the_default() -> None:
@@ -394,7 +407,11 @@ def test_the_stock_configuration_becomes_ours() -> None:
         ({"existing_cluster_id": "c-1"}, ExistingCluster("c-1")),
         ({"environment_key": "k"}, Serverless(key="k")),
         (
-            {"environments": [{"environment_key": "e", "spec": {"client": "1", "dependencies": ["x"]}}]},
+            {
+                "environments": [
+                    {"environment_key": "e", "spec": {"client": "1", "dependencies": ["x"]}}
+                ]
+            },
             Serverless(["x"], key="e", options={"client": "1"}),
         ),
     ],
@@ -406,7 +423,11 @@ def test_the_compute_of_the_stock_configuration(conf: dict[str, Any], compute: A
 def test_a_notebook_of_the_stock_configuration() -> None:
     conf = {"existing_cluster_id": "c-1"}
 
-    @task(task_config=DatabricksV2(databricks_conf=conf, notebook_path="/Users/a", notebook_base_parameters={"p": "1"}))
+    @task(
+        task_config=DatabricksV2(
+            databricks_conf=conf, notebook_path="/Users/a", notebook_base_parameters={"p": "1"}
+        )
+    )
     def test_notebook() -> int:
         return 0
 

@@ -92,7 +92,7 @@ def test_a_path_takes_a_part_of_a_name() -> None:
 
 @pytest.mark.parametrize("value", ["../../Users/x", "a;rm", "*", "", "a\nb", "$(id)"])
 def test_a_path_takes_nothing_else(value: str) -> None:
-    with pytest.raises(InvalidConfig, match="input 'team'.*a part of a name in 'notebook_path'"):
+    with pytest.raises(InvalidConfig, match=r"input 'team'.*a part of a name in 'notebook_path'"):
         fill({"notebook_path": "/Workspace/{inputs.team}"}, {"team": value})
 
 

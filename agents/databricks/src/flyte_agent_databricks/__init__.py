@@ -18,9 +18,8 @@ if TYPE_CHECKING:
     from .meta import DatabricksJobMeta
     from .run import run_task
     from .task import DatabricksSQLTask, DatabricksTask
-    from .task_body import DatabricksJob
     from .task_compute import ExistingCluster, NewCluster, Serverless
-    from .task_config import DatabricksConfig
+    from .task_config import DatabricksConfig, DatabricksJob
     from .task_kinds import (
         Alert,
         Condition,

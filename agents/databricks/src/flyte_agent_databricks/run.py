@@ -90,7 +90,7 @@ def _code(location: str, wanted: str) -> Iterator[str]:
     from flytekit.tools.fast_registration import download_distribution
 
     # "." is a container's own folder; here it is whatever the cluster started us in.
-    has_place = os.path.isabs(wanted) and os.access(wanted, os.W_OK)
+    has_place = pathlib.Path(wanted).is_absolute() and os.access(wanted, os.W_OK)
     folder = wanted if has_place else tempfile.mkdtemp(prefix="flyte-code-")
     before = pathlib.Path.cwd()
     try:
@@ -154,7 +154,7 @@ def _failure(prefix: str) -> BaseException:
 def _words(written: ContainerError) -> str:
     """Return the one line ``Type: text`` at the end of flytekit's message."""
     _, found, after = written.message.rpartition("Message:\n")
-    return (after if found else written.message).strip()
+    return str(after if found else written.message).strip()
 
 
 def _repair(words: str) -> str:
@@ -212,7 +212,7 @@ def _stderr_with_number() -> Iterator[None]:
     try:
         stream.fileno()
     except (OSError, AttributeError):
-        sys.stderr = _Numbered(stream)  # type: ignore[assignment]  # behaves as the stream it holds
+        sys.stderr = _Numbered(stream)
     try:
         yield
     finally:

@@ -117,7 +117,7 @@ class DatabricksSQLTask(DatabricksBaseTask):
         InvalidConfig: Anything that can be known to be wrong without asking Databricks.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # each is a word of the API or of flytekit
         self,
         name: str,
         query: str,

@@ -238,7 +238,9 @@ def _with_code(ctx: FlyteContext, task: DatabricksBodyTask) -> FlyteContext:
     compress_scripts(str(_source_root(task)), archive, list(sys.modules.values()))
     location = f"{ctx.file_access.get_random_remote_directory()}/code.tar.gz"
     ctx.file_access.put_data(archive, location)
-    fast = FastSerializationSettings(True, ".", location)
+    fast = FastSerializationSettings(
+        enabled=True, destination_dir=".", distribution_location=location
+    )
     made = settings.new_builder().with_fast_serialization_settings(fast).build()
     return ctx.new_builder().with_serialization_settings(made).build()
 

@@ -75,9 +75,10 @@ class ExistingCluster:
 
     def __post_init__(self) -> None:
         """Refuse what is no id."""
-        if not isinstance(self.cluster_id, str) or not self.cluster_id.strip():
+        found: Any = self.cluster_id
+        if not isinstance(found, str) or not found.strip():
             expected = "the id of a cluster, such as '0923-164208-meows279'"
-            raise invalid("ExistingCluster.cluster_id", self.cluster_id, expected)
+            raise invalid("ExistingCluster.cluster_id", found, expected)
 
 
 @dataclass
@@ -114,7 +115,8 @@ class Serverless:
             "environment_version": version,
             "base_environment": self.base_environment or None,
             "dependencies": _listed("Serverless.dependencies", self.dependencies) or None,
-            "java_dependencies": _listed("Serverless.java_dependencies", self.java_dependencies) or None,
+            "java_dependencies": _listed("Serverless.java_dependencies", self.java_dependencies)
+            or None,
             **self.options,
         }
         return {name: value for name, value in given.items() if value is not None}
@@ -150,7 +152,7 @@ def libraries_of(where: str, given: Sequence[Library]) -> list[dict[str, Any]]:
     return [_library(f"{where}[{n}]", library) for n, library in enumerate(given)]
 
 
-def _library(where: str, given: Library) -> dict[str, Any]:
+def _library(where: str, given: Any) -> dict[str, Any]:
     if isinstance(given, Mapping):
         made: dict[str, Any] = conform(where, dict(given), "Library")
         return made

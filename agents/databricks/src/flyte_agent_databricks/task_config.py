@@ -85,8 +85,9 @@ class DatabricksConfig:
             if getattr(self, choice) not in options:
                 expected = " or ".join(repr(option) for option in options if option)
                 raise invalid(f"{name}.{choice}", getattr(self, choice), expected)
-        if isinstance(self.timeout_s, bool) or not isinstance(self.timeout_s, int) or self.timeout_s < 0:
-            raise invalid(f"{name}.timeout_s", self.timeout_s, "whole seconds, or 0")
+        timeout_s: Any = self.timeout_s
+        if isinstance(timeout_s, bool) or not isinstance(timeout_s, int) or timeout_s < 0:
+            raise invalid(f"{name}.timeout_s", timeout_s, "whole seconds, or 0")
         for field_name in RUN_FIELDS:
             value = getattr(self, field_name)
             if value is not None:

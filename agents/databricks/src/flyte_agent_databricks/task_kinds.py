@@ -133,7 +133,9 @@ class _Sql(Work):
     api: ClassVar[str] = "sql_task"
     part: ClassVar[str] = ""
 
-    def sql(self, warehouse_id: str, part: Mapping[str, Any], parameters: Parameters) -> dict[str, Any]:
+    def sql(
+        self, warehouse_id: str, part: Mapping[str, Any], parameters: Parameters
+    ) -> dict[str, Any]:
         return {
             "warehouse_id": warehouse_id,
             self.part: _given({**part}),

@@ -77,7 +77,9 @@ def source_of(
         expected = f"a step with an output: {', '.join(sources) or '(there is none)'}"
         raise invalid("output_from", output_from, expected, did_you_mean(output_from, sources))
     if output_from is None and len(sources) != 1:
-        raise invalid("output", output, _expected(sources), "Or give each a TaskValue in 'task_values'.")
+        raise invalid(
+            "output", output, _expected(sources), "Or give each a TaskValue in 'task_values'."
+        )
     key = output_from or next(iter(sources))
     return OutputSource(sources[key], key, max_rows=max_rows)
 
@@ -88,7 +90,7 @@ def _expected(sources: Mapping[str, Any]) -> str:
     return "a notebook, a SQL query or file, dbt or another job, which have outputs; others have RUN_ID"
 
 
-def _values(output: Any, values: Mapping[str, TaskValue]) -> OutputSource:
+def _values(output: Any, values: Mapping[str, Any]) -> OutputSource:
     if output is not None:
         raise invalid("output", output, "output or task_values, not both")
     wrong = [name for name, value in values.items() if not isinstance(value, TaskValue)]

@@ -162,7 +162,9 @@ class Places:
         raise AssertionError
 
 
-def with_libraries(spec: Mapping[str, Any], libraries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def with_libraries(
+    spec: Mapping[str, Any], libraries: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
     """
     Return a serverless environment with libraries as its dependencies.
 
