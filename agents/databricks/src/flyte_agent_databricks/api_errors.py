@@ -39,7 +39,8 @@ def of_refusal(error: Any, *, of_job: bool) -> AgentError:
     if of_job and says_gone(code, message):
         return JobNotFound(f"Databricks: {message}", code="DATABRICKS.NOT_FOUND")
     advice = advise(code if code in REFUSALS else _by_class(error), message)
-    retry_s = error.retry_after_secs or advice.retry_after_s
+    said_s = error.retry_after_secs or 0  # the SDK says 1 where Databricks has said nothing
+    retry_s = said_s if said_s > 1 else advice.retry_after_s
     made: AgentError = advice.error(
         f"Databricks {code}: {message}\n{advice.text}",
         code=code_of(code),

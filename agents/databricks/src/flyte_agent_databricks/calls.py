@@ -40,17 +40,21 @@ class Calls:
             lambda client: client.submit(body) if kind == "submit" else client.run_now(body)
         )
 
-    async def get(self, run_id: str, *, whole: bool = False) -> Run:
-        """Return a run."""
-        return Run(await self.run(lambda client: client.get_run(run_id, whole=whole)))
+    async def get(self, run_id: str, *, whole: bool = False, details: bool = False) -> Run:
+        """Return a run; ``whole`` with all tasks, with ``details`` its repairs and resolved parameters too."""
+        return Run(
+            await self.run(lambda client: client.get_run(run_id, whole=whole, details=details))
+        )
 
     async def output(self, task_run_id: str) -> dict[str, Any]:
         """Return the output of one task's run."""
         return await self.run(lambda client: client.get_output(task_run_id))
 
-    async def active(self, from_ms: int, to_ms: int, token: str = "") -> dict[str, Any]:
-        """Return one page of the active runs of a time."""
-        return await self.run(lambda client: client.list_active(from_ms, to_ms, token))
+    async def active(
+        self, token: str = "", from_ms: int | None = None, to_ms: int | None = None
+    ) -> dict[str, Any]:
+        """Return one page of the active runs, or of those made in this time."""
+        return await self.run(lambda client: client.list_active(token, from_ms, to_ms))
 
     async def cancel(self, run_id: str) -> None:
         """Ask for a run to be stopped."""

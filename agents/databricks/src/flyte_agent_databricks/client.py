@@ -93,21 +93,26 @@ class DatabricksClient:
             self._call("jobs.list", "GET", f"{_JOBS}/list", {"name": name, "limit": 25}).get("jobs")
         )
 
-    def get_run(self, run_id: str, *, whole: bool = False) -> dict[str, Any]:
+    def get_run(self, run_id: str, *, whole: bool = False, details: bool = False) -> dict[str, Any]:
         """
-        Return a run with its repairs and its tasks: the first hundred, or all of them.
+        Return a run with its tasks.
+
+        Args:
+            run_id: The run.
+            whole: All tasks, not only the first hundred.
+            details: Also its repairs, and the parameters of its tasks as they were resolved.
 
         Raises:
             JobNotFound: There is none of this id.
 
         Source: https://docs.databricks.com/api/workspace/jobs/getrun
         """
-        run = self._run_page(run_id, "")
+        run = self._run_page(run_id, "", details=details)
         token = run.get("next_page_token")
         for _ in range(_PAGES if whole else 0):
             if not token:
                 break
-            page = self._run_page(run_id, str(token))
+            page = self._run_page(run_id, str(token), details=details)
             for name in ("tasks", "job_clusters", "repair_history"):
                 run[name] = [*run.get(name, ()), *page.get(name, ())]
             token = page.get("next_page_token")
@@ -127,18 +132,17 @@ class DatabricksClient:
             of_job=True,
         )
 
-    def list_active(self, from_ms: int, to_ms: int, page_token: str = "") -> dict[str, Any]:
+    def list_active(
+        self, page_token: str = "", from_ms: int | None = None, to_ms: int | None = None
+    ) -> dict[str, Any]:
         """
-        Return one page of the runs that are active and were made in this time, the newest first, without their tasks.
+        Return one page of the runs that are active, and were made in this time, the newest first, without their tasks.
 
         Source: https://docs.databricks.com/api/workspace/jobs/listruns
         """
-        query: dict[str, Any] = {
-            "active_only": True,
-            "limit": RUNS_PER_PAGE,
-            "start_time_from": from_ms,
-            "start_time_to": to_ms,
-        }
+        query: dict[str, Any] = {"active_only": True, "limit": RUNS_PER_PAGE}
+        query.update({} if from_ms is None else {"start_time_from": from_ms})
+        query.update({} if to_ms is None else {"start_time_to": to_ms})
         if page_token:
             query["page_token"] = page_token
         return self._call("jobs.listRuns", "GET", f"{_JOBS}/runs/list", query)
@@ -234,12 +238,10 @@ class DatabricksClient:
                     raise
                 raise ours from error
 
-    def _run_page(self, run_id: str, page_token: str) -> dict[str, Any]:
-        query: dict[str, Any] = {
-            "run_id": run_id,
-            "include_history": True,
-            "include_resolved_values": True,
-        }
+    def _run_page(self, run_id: str, page_token: str, *, details: bool) -> dict[str, Any]:
+        query: dict[str, Any] = {"run_id": run_id}
+        if details:
+            query.update(include_history=True, include_resolved_values=True)
         if page_token:
             query["page_token"] = page_token
         run = self._call("jobs.getRun", "GET", f"{_JOBS}/runs/get", query, of_job=True)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 TIMEOUT_GRACE_S = 60
 """Flyte stops a task at its timeout, and may then try again; Databricks stops only what Flyte has lost."""
 
+_MARK_CHARS = 10
 _ATTEMPT = re.compile(r"(.*/)(\d+)(/?)")
 
 
@@ -37,7 +38,9 @@ class Plan:
         body: The request, whole but for the token and, where the job is named, its id.
         tokens: Idempotency tokens, in the order they are used: the next one only if the run of the one before was
             cancelled or deleted.
+        mark: What the name of a one-time run ends with: it tells attempt and inputs.
         first_token: The token of the first of Flyte's attempts, whose run a retry repairs; ``""`` if none does.
+        first_mark: The mark of that attempt.
         retry: Which of Flyte's attempts this is, from 0.
         stock: How a task of flytekit's own plugin signs in.
     """
@@ -46,7 +49,9 @@ class Plan:
     account: Account
     body: dict[str, Any]
     tokens: tuple[str, ...]
+    mark: str
     first_token: str = ""
+    first_mark: str = ""
     retry: int = 0
     stock: dict[str, str] = dataclasses.field(default_factory=dict)
 
@@ -68,17 +73,14 @@ def plan(attempt: Attempt) -> Plan:
     owner = attempt.identity
     named = (owner.project, owner.domain) if request.credentials else ("", "")
     account = Account(request.host, request.credentials, *named)
-    body = _body(request, attempt) if request.statement is None else {}
-    mark = fingerprint(attempt)
+    said = fingerprint(attempt)
+    mark = _mark(attempt.key, said)
+    body = _body(request, attempt, mark) if request.statement is None else {}
     repairs = request.repair and request.statement is None and request.python is None
-    first = _first_key(attempt) if repairs and owner.retry_attempt else ""
+    mixed = said if request.run_now is not None else ""
+    first = _first(attempt, said, mixed) if repairs and owner.retry_attempt else ("", "")
     return Plan(
-        request,
-        account,
-        body,
-        _tokens(attempt, mark),
-        _token(first, attempt, mark) if first else "",
-        owner.retry_attempt,
+        request, account, body, _tokens(attempt, mixed), mark, *first, retry=owner.retry_attempt
     )
 
 
@@ -95,14 +97,28 @@ def fingerprint(attempt: Attempt) -> str:
     return digest.hexdigest()[:40]
 
 
-def _tokens(attempt: Attempt, mark: str) -> tuple[str, ...]:
-    return tuple(_token(attempt.key, attempt, mark, n) for n in range(GENERATIONS))
+def _tokens(attempt: Attempt, said: str = "") -> tuple[str, ...]:
+    """
+    Return the tokens of an attempt.
+
+    A one-time run has its mark in its name, by which other work under the same token is noticed. One of a job has not,
+    so what it is asked for goes into its token.
+    """
+    key = _mixed(attempt.key, said)
+    return tuple(job_id(key, attempt.identity, n) for n in range(GENERATIONS))
 
 
-def _token(key: str, attempt: Attempt, mark: str, generation: int = 0) -> str:
-    """Return a token of at most 64 characters; a retry with other inputs does not find the first attempt's run."""
-    mixed = hashlib.sha256(f"{key} {mark}".encode()).hexdigest()[:32]
-    return job_id(mixed, dataclasses.replace(attempt.identity, retry_attempt=0), generation)
+def _mixed(key: str, said: str) -> str:
+    return hashlib.sha256(f"{key} {said}".encode()).hexdigest()[:32] if said else key
+
+
+def _first(attempt: Attempt, said: str, mixed: str) -> tuple[str, str]:
+    """Return token and mark of Flyte's first attempt at the same task; ``""`` where there is none to be found."""
+    key = _first_key(attempt)
+    if not key:
+        return "", ""
+    first = dataclasses.replace(attempt.identity, retry_attempt=0)
+    return job_id(_mixed(key, mixed), first), _mark(key, said)
 
 
 def _first_key(attempt: Attempt) -> str:
@@ -114,7 +130,7 @@ def _first_key(attempt: Attempt) -> str:
     return attempt_key(prefix, dataclasses.replace(attempt.identity, retry_attempt=0))
 
 
-def _body(request: JobRequest, attempt: Attempt) -> dict[str, Any]:
+def _body(request: JobRequest, attempt: Attempt, mark: str) -> dict[str, Any]:
     inputs = attempt.inputs if request.python is None else {}
     if request.run_now is not None:
         body = templates.fill(copy.deepcopy(request.run_now.params), inputs)
@@ -123,12 +139,14 @@ def _body(request: JobRequest, attempt: Attempt) -> dict[str, Any]:
         return {**body, **request.extra}
     body = templates.fill(copy.deepcopy(request.submit), inputs) if request.submit else {}
     complete(body, request, attempt)
-    return {**_labelled(body, attempt, request.timeout_s), **request.extra}
+    return {**_labelled(body, attempt, mark, request.timeout_s), **request.extra}
 
 
-def _labelled(body: dict[str, Any], attempt: Attempt, timeout_s: int = 0) -> dict[str, Any]:
+def _labelled(
+    body: dict[str, Any], attempt: Attempt, mark: str, timeout_s: int = 0
+) -> dict[str, Any]:
     """Give a run its name, its clusters their tags, and the whole an end."""
-    body.setdefault("run_name", run_name(attempt.identity))
+    body["run_name"] = f"{body.get('run_name') or run_name(attempt.identity)} {mark}"
     body["timeout_seconds"] = timeout_s or body.get("timeout_seconds") or _timeout_s(attempt)
     for task in body["tasks"]:
         inner = (task.get("for_each_task") or {}).get("task", task)
@@ -140,6 +158,11 @@ def _labelled(body: dict[str, Any], attempt: Attempt, timeout_s: int = 0) -> dic
     return body
 
 
+def _mark(key: str, said: str) -> str:
+    """Return what tells the runs of an attempt from others in a list, which does not show tokens."""
+    return f"#{hashlib.sha256(f'{key} {said}'.encode()).hexdigest()[:_MARK_CHARS]}"
+
+
 def _timeout_s(attempt: Attempt) -> int:
     return round(attempt.timeout_s) + TIMEOUT_GRACE_S if attempt.timeout_s else DEFAULT_TIMEOUT_S
 
@@ -148,9 +171,10 @@ def _stock(attempt: Attempt) -> Plan:
     custom, owner = attempt.custom, attempt.identity
     said = stock_access.said(custom, owner.namespace)
     account = Account(config_stock.instance_of(custom), "", owner.project, owner.domain, said)
-    body = _labelled(config_stock.submit_of(custom, attempt.template.container), attempt)
+    mark = _mark(attempt.key, fingerprint(attempt))
+    body = _labelled(config_stock.submit_of(custom, attempt.template.container), attempt, mark)
     request = JobRequest(submit={"tasks": [_ANY]}, repair=False, on_code_failure="fail")
-    return Plan(request, account, body, _tokens(attempt, fingerprint(attempt)), stock=dict(said))
+    return Plan(request, account, body, _tokens(attempt), mark, stock=dict(said))
 
 
 _ANY = {"task_key": "stock", "notebook_task": {"notebook_path": "/"}}

@@ -35,7 +35,9 @@ async def poll(agent: AsyncAgent[Any], meta: DatabricksJobMeta) -> Resource:
         from . import statement_polling
 
         return await statement_polling.poll(agent, meta)
-    return await answer(agent, meta, await Calls(agent, meta.account).get(meta.run_id))
+    details = bool(meta.repair) or meta.result == "values"
+    run = await Calls(agent, meta.account).get(meta.run_id, details=details)
+    return await answer(agent, meta, run)
 
 
 async def stop(agent: AsyncAgent[Any], meta: DatabricksJobMeta) -> None:

@@ -43,14 +43,16 @@ async def repaired(
     """
     from .starting import Placed, submitted
 
-    kind = planned.request.kind
     try:
-        run_id = await submitted(
-            calls, clock, kind, {**body, "idempotency_token": planned.first_token}
-        )
+        named = {**body, "idempotency_token": planned.first_token}
+        if "run_name" in body:
+            named["run_name"] = body["run_name"].removesuffix(planned.mark) + planned.first_mark
+        run_id = await submitted(calls, clock, planned.request.kind, named)
         run = await _settled(calls, clock, run_id)
     except (RunDeleted, JobNotFound):
         return None
+    if "run_name" in body and not str(run.resource.get("run_name")).endswith(planned.first_mark):
+        return None  # the same place in Flyte, with other inputs
     if not run.has_ended or run.result == "SUCCESS":
         return Placed(run_id, run, found=True, repair=_last(run))
     if len(run.repairs) >= planned.retry:  # this attempt's, made by an earlier create
@@ -74,7 +76,7 @@ async def _seen(calls: Calls, clock: Clock, run_id: str) -> Run:
     patience = Patience(clock)
     while True:
         try:
-            return await calls.get(run_id)
+            return await calls.get(run_id, details=True)
         except (RetryableError, ProtocolError) as error:
             await patience.wait_after(error)
 

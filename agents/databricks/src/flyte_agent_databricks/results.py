@@ -42,7 +42,7 @@ async def outputs_of(calls: Calls, meta: DatabricksJobMeta, run: Run) -> Literal
     if maker is None or not spec.names:
         return None
     if run.resource.get("next_page_token"):
-        run = await calls.get(run.run_id, whole=True)
+        run = await calls.get(run.run_id, whole=True, details=meta.result == "values")
     return checked(spec, await maker(calls, meta, run, spec))
 
 

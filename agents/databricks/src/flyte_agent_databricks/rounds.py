@@ -49,10 +49,10 @@ _SKEW_MS = 60_000  # clocks differ
 
 
 class Slice(NamedTuple):
-    """A span of time, in milliseconds since 1970, and the runs of ours that were made in it."""
+    """A span of time, in milliseconds since 1970 or open at one end, and the runs of ours that were made in it."""
 
-    from_ms: int
-    to_ms: int
+    from_ms: int | None
+    to_ms: int | None
     wanted: frozenset[str]
 
 
@@ -94,7 +94,7 @@ async def poll_all(
     missing = [meta for meta in metas if meta.kind != "statement" and meta.run_id not in found]
     if len(missing) >= LIST_FROM:
         began_s = agent.clock.monotonic()
-        listed = await _listed(Calls(agent, account), missing, round(agent.clock.time() * 1000))
+        listed = await _listed(Calls(agent, account), missing)
         found.update(listed)
         listings.keep(agent, account, listed, began_s)
     places = asyncio.Semaphore(AT_ONCE)
@@ -119,8 +119,12 @@ async def _one(
         return error
 
 
-def slices_of(metas: Sequence[DatabricksJobMeta], now_ms: int) -> list[Slice]:
-    """Return the slices in which the runs were made, the newest first; together they have no gaps."""
+def slices_of(metas: Sequence[DatabricksJobMeta]) -> list[Slice]:
+    """
+    Return the slices in which the runs were made, the newest first.
+
+    There are no gaps between them, and the newest has no end, so that it does not matter whether clocks agree.
+    """
     ours = sorted(
         ((meta.start_ms or round(meta.created_s * 1000), meta.run_id) for meta in metas),
         reverse=True,
@@ -128,21 +132,22 @@ def slices_of(metas: Sequence[DatabricksJobMeta], now_ms: int) -> list[Slice]:
     pages = -(-len(ours) // PAGE)
     count = max(1, min(AT_ONCE, pages // _LEAST_PAGES))
     each = -(-pages // count) * PAGE
-    made, to_ms = [], now_ms + _SKEW_MS
+    made: list[Slice] = []
+    to_ms: int | None = None
     for start in range(0, len(ours), each):
         some = ours[start : start + each]
         is_last = start + each >= len(ours)
         from_ms = max(0, some[-1][0] - _SKEW_MS) if is_last else some[-1][0]
-        made.append(Slice(min(from_ms, to_ms), to_ms, frozenset(run_id for _, run_id in some)))
-        to_ms = min(to_ms, from_ms - 1)
+        made.append(Slice(from_ms, to_ms, frozenset(run_id for _, run_id in some)))
+        to_ms = from_ms - 1
     return made
 
 
-async def _listed(calls: Calls, metas: Sequence[DatabricksJobMeta], now_ms: int) -> dict[str, Run]:
+async def _listed(calls: Calls, metas: Sequence[DatabricksJobMeta]) -> dict[str, Run]:
     """Return the active runs that the list has shown, of ours."""
     wanted = frozenset(meta.run_id for meta in metas)
     found: dict[str, Run] = {}
-    await asyncio.gather(*(_read(calls, part, wanted, found) for part in slices_of(metas, now_ms)))
+    await asyncio.gather(*(_read(calls, part, wanted, found) for part in slices_of(metas)))
     return found
 
 
@@ -152,7 +157,7 @@ async def _read(calls: Calls, part: Slice, wanted: frozenset[str], found: dict[s
     with contextlib.suppress(AgentError):
         # Each run that is not found is asked for by itself, and says what is wrong.
         while wasted <= _WASTE_FREE + useful // _WASTE_PART:
-            page = await calls.active(part.from_ms, part.to_ms, token)
+            page = await calls.active(token, part.from_ms, part.to_ms)
             ours = [run for run in map(Run, dicts(page.get("runs"))) if run.run_id in wanted]
             found.update((run.run_id, run) for run in ours)
             useful += len(ours)

@@ -15,8 +15,9 @@ from flyte_agent_core import AgentError, ProtocolError, RetryableError, TaskErro
 from . import repairing, stopping
 from .calls import Calls
 from .errors import RunDeleted
+from .job_run import Run, dicts
 from .meta import DatabricksJobMeta
-from .patience import NotMadeError, Patience, ask
+from .patience import NotMadeError, Patience, ask, has_time_after
 from .plan import plan
 from .rate import TOO_FAST
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from flyte_agent_core import AsyncAgent, Attempt
     from flyte_agent_core.clock import Clock
 
-    from .job_run import Run
     from .plan import Plan
 
 NOT_MADE = TOO_FAST | {
@@ -35,6 +35,8 @@ NOT_MADE = TOO_FAST | {
 
 
 _SKEW_MS = 1000.0  # clocks differ
+_LOST_PAUSES_S = (0.5, 2.0, 8.0, 20.0)
+_LOST_PAGES = 40
 
 
 class Placed(NamedTuple):
@@ -70,7 +72,11 @@ async def undo(agent: AsyncAgent[Any], attempt: Attempt) -> None:
     """
     Cancel what a create that failed may have started.
 
-    Only the token finds a run whose id got lost, and only in a request that would make it if there were none.
+    A one-time run is looked for by the mark in its name. One of a job has none: only the token finds it, in a request
+    that would make it if there were none.
+
+    Raises:
+        AgentError: It could not be looked for, or the cancel did not arrive.
     """
     planned = plan(attempt)
     calls = Calls(agent, planned.account)
@@ -78,12 +84,41 @@ async def undo(agent: AsyncAgent[Any], attempt: Attempt) -> None:
         from . import statement_starting
 
         await statement_starting.undo(agent, attempt, planned)
-        return
-    body = await _with_job(calls, agent.clock, planned)
-    run_id = await calls.submit(
-        planned.request.kind, {**body, "idempotency_token": planned.tokens[0]}
-    )
-    await stopping.stop_run(calls, agent.clock, run_id)
+    elif planned.request.kind == "submit":
+        await _stop_lost(
+            calls, agent.clock, tuple(filter(None, (planned.mark, planned.first_mark)))
+        )
+    else:
+        body = await _with_job(calls, agent.clock, planned)
+        token = {"idempotency_token": planned.tokens[0]}
+        await stopping.stop_run(
+            calls, agent.clock, await calls.submit("run_now", {**body, **token})
+        )
+
+
+async def _stop_lost(calls: Calls, clock: Clock, marks: tuple[str, ...]) -> None:
+    """Stop the runs of these marks; wait for one: a request that nobody listens to any more may still be at work."""
+    for pause_s in (*_LOST_PAUSES_S, 0.0):
+        lost = await _marked(calls, marks)
+        for run in lost:
+            await stopping.stop_run(calls, clock, run.run_id)
+        if lost or not has_time_after(pause_s):
+            return
+        await clock.sleep(pause_s)
+
+
+async def _marked(calls: Calls, marks: tuple[str, ...]) -> list[Run]:
+    """Return the active runs of these marks, from the newest that there are."""
+    token, found = "", []
+    for _ in range(_LOST_PAGES):
+        page = await calls.active(token)
+        found += [
+            Run(run) for run in dicts(page.get("runs")) if str(run.get("run_name")).endswith(marks)
+        ]
+        token = str(page.get("next_page_token") or "")
+        if found or not token:
+            break
+    return found
 
 
 async def _with_job(calls: Calls, clock: Clock, planned: Plan) -> dict[str, Any]:
@@ -109,7 +144,7 @@ async def _place(calls: Calls, clock: Clock, planned: Plan, body: dict[str, Any]
         repaired = await repairing.repaired(calls, clock, planned, body)
         if repaired is not None:
             return repaired
-    began_ms = clock.time() * 1000
+    began_ms = round(clock.time() * 1000)
     for token in planned.tokens:
         try:
             run_id = await submitted(
@@ -118,6 +153,8 @@ async def _place(calls: Calls, clock: Clock, planned: Plan, body: dict[str, Any]
         except RunDeleted:
             continue
         run = await _look(calls, run_id)
+        if planned.request.kind == "submit":
+            _check_same(run, planned.mark)
         if run is None or not (run.is_being_cancelled or (run.has_ended and run.was_cancelled)):
             return Placed(
                 run_id, run, found=run is not None and 0 < run.start_ms < began_ms - _SKEW_MS
@@ -147,6 +184,18 @@ async def submitted(calls: Calls, clock: Clock, kind: str, body: dict[str, Any])
         except (RetryableError, ProtocolError) as error:
             certain = certain and error.code in NOT_MADE
             await patience.wait_after(error, NotMadeError if certain else RetryableError)
+
+
+def _check_same(run: Run | None, mark: str) -> None:
+    """Refuse a run of the same token that does something else; it cannot be ours."""
+    name = str(run.resource.get("run_name") or "") if run else ""
+    if name and not name.endswith(mark):
+        raise TaskError(
+            f"Databricks has a run {run.run_id if run else ''} of this attempt already, and it does something else: its "
+            f"name is {name!r}, expected one that ends with {mark!r}. Two executions write to the same output prefix: give "
+            "this one another name, or the cluster another prefix.",
+            code="DATABRICKS.RUN_CONFLICT",
+        )
 
 
 async def _look(calls: Calls, run_id: str) -> Run | None:
