@@ -13,7 +13,7 @@ from databricks.sdk.service import jobs
 
 from flyte_agent_databricks.local import LocalDatabricks
 
-END_S = 30
+END_S = 20
 
 
 def client_of(server: LocalDatabricks, **credentials: Any) -> WorkspaceClient:
@@ -61,7 +61,9 @@ def task(key: str = "main", after: tuple[str, ...] = (), **settings: Any) -> dic
     return {"task_key": key, **depends, **settings}
 
 
-def notebook(path: str, key: str = "main", after: tuple[str, ...] = (), **parameters: str) -> dict[str, Any]:
+def notebook(
+    path: str, key: str = "main", after: tuple[str, ...] = (), **parameters: str
+) -> dict[str, Any]:
     """A notebook task."""
     return task(key, after, notebook_task={"notebook_path": path, "base_parameters": parameters})
 
@@ -74,7 +76,10 @@ def file(path: str, *arguments: str, key: str = "main", **settings: Any) -> dict
 
 def jar(key: str, after: tuple[str, ...] = (), **settings: Any) -> dict[str, Any]:
     """A task that can only be scripted."""
-    given = {"spark_jar_task": {"main_class_name": "Main"}, "existing_cluster_id": "0101-000000-local000"}
+    given = {
+        "spark_jar_task": {"main_class_name": "Main"},
+        "existing_cluster_id": "0101-000000-local000",
+    }
     return task(key, after, **{**given, **settings})
 
 
@@ -87,10 +92,13 @@ def _no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def server() -> Iterator[LocalDatabricks]:
-    with LocalDatabricks(clients={"sp-1": "secret-1"}, scopes={"team": {"key": "hidden"}}) as running:
+    with LocalDatabricks(
+        clients={"sp-1": "secret-1"}, scopes={"team": {"key": "hidden"}}
+    ) as running:
         yield running
         assert not running.errors, "a route broke"
         assert not running.workers.broken, "a task broke"
+        assert not running.statements.broken, "a statement broke"
     assert running.processes.running() == []
 
 

@@ -87,7 +87,9 @@ def test_a_condition_chooses_the_way(desk, write, op, left, right, outcome):
         {**write.jar(f"on_{way}"), "depends_on": [{"task_key": "if", "outcome": way}]}
         for way in ("true", "false")
     ]
-    condition = write.task("if", ("first",), condition_task={"op": op, "left": left, "right": right})
+    condition = write.task(
+        "if", ("first",), condition_task={"op": op, "left": left, "right": right}
+    )
     run = desk.run(write.jar("first"), condition, *ways)
     other = {"true": "false", "false": "true"}[outcome]
     assert results(run)[f"on_{outcome}"] == "SUCCESS"
@@ -103,13 +105,19 @@ def test_a_condition_on_what_is_no_number_ends_the_task(desk, write):
 
 
 def test_for_each_runs_a_task_for_every_element(desk, write):
-    desk.server.put_file("/Workspace/one.py", "import sys\nprint('got', sys.argv[1])\nassert sys.argv[1] != '13'")
+    desk.server.put_file(
+        "/Workspace/one.py", "import sys\nprint('got', sys.argv[1])\nassert sys.argv[1] != '13'"
+    )
     nested = write.file("/Workspace/one.py", "{{input.n}}", key="one")
     loop = {"inputs": json.dumps([{"n": n} for n in (1, 13, 3)]), "concurrency": 2, "task": nested}
     run = desk.run(write.task("loop", for_each_task=loop))
     (found,) = run.tasks
     stats = found.for_each_task.stats.task_run_stats
-    assert (stats.total_iterations, stats.succeeded_iterations, stats.failed_iterations) == (3, 2, 1)
+    assert (stats.total_iterations, stats.succeeded_iterations, stats.failed_iterations) == (
+        3,
+        2,
+        1,
+    )
     assert found.state.state_message == "1 of 3 iterations failed; the first one: AssertionError"
     iterations = desk.client.jobs.get_run(found.run_id).iterations
     logs = {desk.client.jobs.get_run_output(each.run_id).logs.split("\n")[0] for each in iterations}
@@ -131,7 +139,11 @@ def test_for_each_wants_an_array(scripted, write, inputs):
 
 
 def test_run_job_starts_a_job_and_ends_as_it_does(scripted, write):
-    good = scripted.server.create_job({"name": "good", "tasks": [write.jar("x")], "parameters": [{"name": "p"}]})
+    good = scripted.server.create_job({
+        "name": "good",
+        "tasks": [write.jar("x")],
+        "parameters": [{"name": "p"}],
+    })
     bad = scripted.server.create_job({"name": "bad", "tasks": [write.jar("bad_x")]})
     run = scripted.run(
         write.task("call_good", run_job_task={"job_id": good, "job_parameters": {"p": "1"}}),
@@ -139,7 +151,9 @@ def test_run_job_starts_a_job_and_ends_as_it_does(scripted, write):
         write.task("call_none", run_job_task={"job_id": 1}),
     )
     assert results(run) == {"call_good": "SUCCESS", "call_bad": "FAILED", "call_none": "FAILED"}
-    child = scripted.client.jobs.get_run(scripted.output(run.run_id, "call_good").run_job_output.run_id)
+    child = scripted.client.jobs.get_run(
+        scripted.output(run.run_id, "call_good").run_job_output.run_id
+    )
     assert (child.trigger.value, child.job_id) == ("RUN_JOB_TASK", good)
     assert {each.name: each.value for each in child.job_parameters} == {"p": "1"}
 
@@ -223,16 +237,24 @@ def test_references_are_filled_in(desk, write):
 
 def test_run_now_gives_parameters_to_each_kind(desk, write):
     desk.server.put_file("/Workspace/p.py", "import sys\nprint(sys.argv[1:])")
-    desk.server.put_notebook("/n", "dbutils.notebook.exit(str(sorted(dbutils.widgets.getAll().items())))")
+    desk.server.put_notebook(
+        "/n", "dbutils.notebook.exit(str(sorted(dbutils.widgets.getAll().items())))"
+    )
     job = desk.server.create_job({
-        "tasks": [write.file("/Workspace/p.py", "old", key="file"), write.notebook("/n", "book", a="1", b="2")]
+        "tasks": [
+            write.file("/Workspace/p.py", "old", key="file"),
+            write.notebook("/n", "book", a="1", b="2"),
+        ]
     })
     run_id = desk.client.jobs.run_now(job, python_params=["new"], notebook_params={"b": "3"}).run_id
     desk.ended(run_id)
     assert desk.output(run_id, "file").logs == "['new']\n"
     assert desk.output(run_id, "book").notebook_output.result == "[('a', '1'), ('b', '3')]"
     with pytest.raises(InvalidParameterValue, match="no parameter x"):
-        job = desk.server.create_job({"tasks": [write.notebook("/n")], "parameters": [{"name": "y"}]})
+        job = desk.server.create_job({
+            "tasks": [write.notebook("/n")],
+            "parameters": [{"name": "y"}],
+        })
         desk.client.jobs.run_now(job, job_parameters={"x": "1"})
 
 
@@ -241,9 +263,9 @@ def test_run_now_gives_parameters_to_each_kind(desk, write):
     [(["b"], {"b"}), (["+b"], {"a", "b"}), (["b+"], {"b", "c"}), (["+b+"], {"a", "b", "c"})],
 )
 def test_only_some_tasks_of_a_job_can_be_run(scripted, write, only, expected):
-    job = scripted.server.create_job(
-        {"tasks": [write.jar("a"), write.jar("b", ("a",)), write.jar("c", ("b",))]}
-    )
+    job = scripted.server.create_job({
+        "tasks": [write.jar("a"), write.jar("b", ("a",)), write.jar("c", ("b",))]
+    })
     run = scripted.ended(scripted.client.jobs.run_now(job, only=only).run_id)
     assert {each.task_key for each in run.tasks} == expected
     with pytest.raises(InvalidParameterValue, match="has no task z"):
@@ -254,7 +276,9 @@ def test_only_some_tasks_of_a_job_can_be_run(scripted, write, only, expected):
 def test_a_kind_that_cannot_run_here_is_refused_until_it_is_scripted(desk, write, kind):
     body = {kind: {"commands": ["dbt run"], "pipeline_id": "p", "dashboard_id": "d"}}
     given = write.task("x", existing_cluster_id=desk.server.cluster_id, **body)
-    with pytest.raises(DatabricksError, match=rf"Task x: the local workspace cannot run a {kind}.*script.add") as caught:
+    with pytest.raises(
+        DatabricksError, match=rf"Task x: the local workspace cannot run a {kind}.*script.add"
+    ) as caught:
         desk.submit(given)
     assert caught.value.error_code == "FEATURE_DISABLED"
     artifacts = {"dbt_output": {"artifacts_link": "https://example.org/a.tgz"}}
@@ -266,17 +290,29 @@ def test_a_kind_that_cannot_run_here_is_refused_until_it_is_scripted(desk, write
 
 
 def test_sql_files_and_queries_run_on_duckdb(desk, write):
-    desk.server.put_file("/Workspace/make.sql", "CREATE TABLE made AS SELECT :n AS n; SELECT * FROM made")
+    desk.server.put_file(
+        "/Workspace/make.sql", "CREATE TABLE made AS SELECT :n AS n; SELECT * FROM made"
+    )
     query = desk.client.queries.create(query=_query("SELECT n FROM made")).id
     sql = {"warehouse_id": desk.server.warehouse_id}
     run = desk.run(
-        write.task("file", sql_task={**sql, "file": {"path": "/Workspace/make.sql"}, "parameters": {"n": "7"}}),
+        write.task(
+            "file",
+            sql_task={**sql, "file": {"path": "/Workspace/make.sql"}, "parameters": {"n": "7"}},
+        ),
         write.task("query", ("file",), sql_task={**sql, "query": {"query_id": query}}),
         write.task("none", ("file",), sql_task={**sql, "query": {"query_id": "nope"}}),
         write.task("wrong", ("file",), sql_task={**sql, "file": {"path": "/Workspace/wrong.sql"}}),
     )
-    assert results(run) == {"file": "SUCCESS", "query": "SUCCESS", "none": "FAILED", "wrong": "FAILED"}
-    assert desk.output(run.run_id, "query").sql_output.query_output.query_text == "SELECT n FROM made"
+    assert results(run) == {
+        "file": "SUCCESS",
+        "query": "SUCCESS",
+        "none": "FAILED",
+        "wrong": "FAILED",
+    }
+    assert (
+        desk.output(run.run_id, "query").sql_output.query_output.query_text == "SELECT n FROM made"
+    )
     assert "does not exist" in desk.output(run.run_id, "none").error
     with pytest.raises(DatabricksError, match="a SQL alert is not evaluated"):
         desk.submit(write.task("x", sql_task={**sql, "alert": {"alert_id": "a"}}))
@@ -314,7 +350,10 @@ def test_settings_that_cannot_be_are_refused(desk, tasks, match):
 
 @pytest.mark.parametrize(
     ("settings", "match"),
-    [({"performance_target": "STANDART"}, "STANDART"), ({"timeout_seconds": -1}, "timeout_seconds")],
+    [
+        ({"performance_target": "STANDART"}, "STANDART"),
+        ({"timeout_seconds": -1}, "timeout_seconds"),
+    ],
 )
 def test_values_that_databricks_would_misread_are_refused(desk, write, settings, match):
     with pytest.raises(BadRequest, match=match):

@@ -26,7 +26,10 @@ raise RuntimeError("never reached")
 def test_a_notebook_gets_parameters_and_hands_back_a_value(desk, write):
     desk.server.put_notebook("/Users/me/hello", NOTEBOOK)
     run = desk.run(write.notebook("/Users/me/hello", who="Ann"))
-    assert (run.state.life_cycle_state.value, run.state.result_state.value) == ("TERMINATED", "SUCCESS")
+    assert (run.state.life_cycle_state.value, run.state.result_state.value) == (
+        "TERMINATED",
+        "SUCCESS",
+    )
     assert run.status.termination_details.code.value == "SUCCESS"
     assert json.loads(desk.output(run.run_id).notebook_output.result) == {"hello": "Ann"}
     assert desk.server.task(run.run_id).values == {"seen": [1, 2]}
@@ -38,13 +41,18 @@ def test_a_notebook_of_jupyter_runs_other_notebooks(desk, write):
         {"cell_type": "code", "source": ["%run ./shared"]},
         {"cell_type": "code", "source": "%pip install packaging\nx = twice(4)"},
         {"cell_type": "code", "source": "y = dbutils.notebook.run('other', 30, {'n': x})\n"},
-        {"cell_type": "code", "source": "from databricks.sdk.runtime import dbutils as same\nsame.notebook.exit(y)"},
+        {
+            "cell_type": "code",
+            "source": "from databricks.sdk.runtime import dbutils as same\nsame.notebook.exit(y)",
+        },
     ]
     desk.server.put_notebook("/n/main", json.dumps({"cells": cells, "nbformat": 4, "metadata": {}}))
     desk.server.put_notebook("/n/shared", "def twice(n):\n    return 2 * n\n")
     desk.server.put_notebook("/n/other", "dbutils.notebook.exit(dbutils.widgets.get('n') + '!')")
     run = desk.run(write.notebook("/n/main"))
-    assert desk.output(run.run_id).notebook_output.result == "8!", desk.output(run.run_id).error_trace
+    assert desk.output(run.run_id).notebook_output.result == "8!", desk.output(
+        run.run_id
+    ).error_trace
 
 
 def test_without_exit_the_output_of_a_notebook_is_empty(desk, write):
@@ -83,7 +91,7 @@ def test_an_error_comes_with_its_trace_and_without_our_frames(desk, write):
     found = desk.output(run.run_id)
     assert found.error == "ZeroDivisionError: division by zero"
     assert found.error_trace.startswith("Traceback (most recent call last):\n")
-    assert "bad.py\", line 2, in f" in found.error_trace
+    assert 'bad.py", line 2, in f' in found.error_trace
     assert "dbruntime" not in found.error_trace
     assert found.logs.startswith("before\n")
     assert run.state.life_cycle_state.value == "INTERNAL_ERROR"
@@ -98,7 +106,11 @@ def test_an_error_comes_with_its_trace_and_without_our_frames(desk, write):
     ("code", "error", "reason"),
     [
         ("import sys; sys.exit(3)", "SystemExit: 3", "RUN_EXECUTION_ERROR"),
-        ("import os; os._exit(4)", "The Python process exited with exit code 4.", "RUN_EXECUTION_ERROR"),
+        (
+            "import os; os._exit(4)",
+            "The Python process exited with exit code 4.",
+            "RUN_EXECUTION_ERROR",
+        ),
         (
             "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)",
             "The Python process exited with exit code 139 (SIGSEGV).",
@@ -122,10 +134,14 @@ def make_wheel(folder, name="scorer"):
     """A wheel of pure Python with an entry point."""
     path = folder / f"{name}-1.0-py3-none-any.whl"
     with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr(f"{name}/__init__.py", "import sys\ndef main():\n    print('main', sys.argv[1:])\n")
+        archive.writestr(
+            f"{name}/__init__.py", "import sys\ndef main():\n    print('main', sys.argv[1:])\n"
+        )
         info = f"{name}-1.0.dist-info"
         archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr(
+            f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
         archive.writestr(f"{info}/entry_points.txt", f"[console_scripts]\nscore = {name}:main\n")
         archive.writestr(f"{info}/RECORD", "")
     return path.read_bytes()
@@ -138,7 +154,9 @@ def test_a_wheel_is_unpacked_and_its_entry_point_called(desk, write, tmp_path, e
     wheel = {"package_name": "scorer", "entry_point": entry_point, "named_parameters": {"a": "1"}}
     run = desk.run(
         write.task(python_wheel_task=wheel, environment_key="e"),
-        environments=[{"environment_key": "e", "spec": {"environment_version": "4", "dependencies": [path]}}],
+        environments=[
+            {"environment_key": "e", "spec": {"environment_version": "4", "dependencies": [path]}}
+        ],
     )
     assert desk.output(run.run_id).logs == "main ['--a=1']\n"
     assert run.effective_performance_target.value == "PERFORMANCE_OPTIMIZED"
@@ -164,7 +182,10 @@ def test_a_library_that_cannot_be_had_ends_the_task(desk, write, library, words)
 def test_libraries_that_are_installed_are_fine(desk, write):
     desk.server.put_file("/Workspace/f.py", "import packaging")
     library = {"pypi": {"package": "packaging>=1 ; python_version > '3'"}}
-    assert desk.run(write.file("/Workspace/f.py", libraries=[library])).state.result_state.value == "SUCCESS"
+    assert (
+        desk.run(write.file("/Workspace/f.py", libraries=[library])).state.result_state.value
+        == "SUCCESS"
+    )
 
 
 @pytest.mark.parametrize(
@@ -250,7 +271,9 @@ def test_a_repository_is_a_folder_that_was_given(write, tmp_path):
         client = write.client(server)
         ids = []
         for source in (body, {**body, "git_source": {"git_url": "https://git.example.org/other"}}):
-            ids.append(client.api_client.do("POST", "/api/2.1/jobs/runs/submit", body=source)["run_id"])
+            ids.append(
+                client.api_client.do("POST", "/api/2.1/jobs/runs/submit", body=source)["run_id"]
+            )
             assert server.run(ids[-1]).done.wait(30)
         assert client.jobs.get_run_output(server.task(ids[0]).run_id).logs == "of git\n"
         assert server.run(ids[1]).words.code == "REPOSITORY_CHECKOUT_FAILED"

@@ -97,7 +97,9 @@ def test_stopping_the_workspace_kills(write):
     assert not any(map(is_alive, pids))
     assert server.run(run_id).words.result == "CANCELED"
     assert not folder.exists()
-    assert not [each.name for each in threading.enumerate() if each.name.startswith("LocalDatabricks")]
+    assert not [
+        each.name for each in threading.enumerate() if each.name.startswith("LocalDatabricks")
+    ]
     server.stop()
 
 
@@ -107,11 +109,20 @@ def test_tasks_die_with_the_command(write, tmp_path, number):
     """However it ends: asked to, or killed."""
     tmp_path.joinpath("Workspace").mkdir()
     tmp_path.joinpath("Workspace", "family.py").write_text(FAMILY)
-    options = ["--port", "0", "--data-dir", str(tmp_path), "--git", f"https://git.example.org/x={tmp_path}"]
+    options = [
+        "--port",
+        "0",
+        "--data-dir",
+        str(tmp_path),
+        "--git",
+        f"https://git.example.org/x={tmp_path}",
+    ]
     command = [sys.executable, "-m", "flyte_agent_databricks.local", *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         exports = dict(process.stdout.readline().split()[1].split("=", 1) for _ in range(2))
-        client = write.client(types.SimpleNamespace(url=exports["DATABRICKS_HOST"], token=exports["DATABRICKS_TOKEN"]))
+        client = write.client(
+            types.SimpleNamespace(url=exports["DATABRICKS_HOST"], token=exports["DATABRICKS_TOKEN"])
+        )
         body = {"tasks": [write.file("/Workspace/family.py")]}
         run_id = client.api_client.do("POST", "/api/2.2/jobs/runs/submit", body=body)["run_id"]
         task_id = client.jobs.get_run(run_id).tasks[0].run_id
@@ -318,7 +329,10 @@ def test_a_run_can_be_shown_in_a_state_that_nobody_knows(desk, write):
     run_id = desk.submit(write.notebook("/n"))
     desk.server.set_words(run_id, Words("HIBERNATING", status="DREAMING"))
     body = desk.client.api_client.do("GET", "/api/2.2/jobs/runs/get", query={"run_id": run_id})
-    assert (body["state"]["life_cycle_state"], body["status"]["state"]) == ("HIBERNATING", "DREAMING")
+    assert (body["state"]["life_cycle_state"], body["status"]["state"]) == (
+        "HIBERNATING",
+        "DREAMING",
+    )
     assert desk.client.jobs.get_run(run_id).state.life_cycle_state is None
     desk.server.set_words(run_id, TIMED_OUT)
     assert desk.ended(run_id).state.result_state.value == "TIMEDOUT"
@@ -333,7 +347,9 @@ def test_every_state_of_the_sdk_can_be_shown(desk, write):
         assert found.state.life_cycle_state is life_cycle
         assert found.status.state is not None
     for code in jobs.TerminationCodeCode:
-        desk.server.set_words(run_id, Words("TERMINATED", "FAILED", code=code.value, kind="CLOUD_FAILURE"))
+        desk.server.set_words(
+            run_id, Words("TERMINATED", "FAILED", code=code.value, kind="CLOUD_FAILURE")
+        )
         assert desk.client.jobs.get_run(run_id).status.termination_details.code is code
 
 
@@ -356,7 +372,10 @@ def test_a_script_takes_its_time(desk, write):
     assert found.setup_duration >= 25
     assert found.execution_duration >= 45
     assert run.run_duration >= 75
-    assert (run.setup_duration, run.execution_duration) == (found.setup_duration, found.execution_duration)
+    assert (run.setup_duration, run.execution_duration) == (
+        found.setup_duration,
+        found.execution_duration,
+    )
 
 
 def test_the_output_of_a_run_as_a_whole_is_refused(desk, write):

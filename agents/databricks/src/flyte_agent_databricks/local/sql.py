@@ -194,10 +194,10 @@ def _value(parameter: dict[str, Any]) -> exp.Expression:
 
 def _translated(tree: exp.Expression) -> str:
     for table in tree.find_all(exp.Table):
-        _place(
-            table,
-            is_schema=isinstance(tree, exp.Create) and tree.kind == "SCHEMA" and table is tree.this,
-        )
+        if table.catalog:
+            table.set("catalog", exp.to_identifier(_physical(table.catalog)))
+        if isinstance(table.this, exp.Anonymous) and table.this.name.lower() == "range":
+            _name_column(table)
     for found in list(tree.find_all(exp.FileFormatProperty)):
         found.pop()  # USING DELTA: tables are DuckDB's
     try:
@@ -207,11 +207,12 @@ def _translated(tree: exp.Expression) -> str:
                        code="NOT_IMPLEMENTED", sql_state="0A000") from None  # fmt: skip
 
 
-def _place(table: exp.Table, *, is_schema: bool) -> None:
-    """Name the catalog of a table or schema as DuckDB has it."""
-    part = "db" if is_schema else "catalog"
-    if name := (table.text(part)):
-        table.set(part, exp.to_identifier(_physical(name)))
+def _name_column(table: exp.Table) -> None:
+    """Databricks calls the column of ``range`` so."""
+    alias = table.args.get("alias") or exp.TableAlias(this=exp.to_identifier("range"))
+    if not alias.columns:
+        alias.set("columns", [exp.to_identifier("id")])
+    table.set("alias", alias)
 
 
 def _physical(catalog: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import logging
 import secrets
 import threading
 import time
@@ -22,6 +23,8 @@ import duckdb
 
 from .errors import ApiError, invalid
 from .sql import Database, Rows, SqlError
+
+logger = logging.getLogger(__name__)
 
 INLINE_BYTES = 25 << 20
 WAREHOUSE = "0a1b2c3d4e5f6789"
@@ -83,6 +86,7 @@ class Statements:
         self._known: dict[str, Statement] = {}
         self._held: list[Statement] = []
         self._errors: deque[SqlError] = deque()
+        self.broken: list[Exception] = []
         self._lock = threading.RLock()
         self._pool: ThreadPoolExecutor | None = None
 
@@ -170,6 +174,12 @@ class Statements:
             self._end(statement, "CANCELED")
         except SqlError as error:
             statement.error = error
+            self._end(statement, "FAILED")
+        except Exception as broken:
+            logger.exception("the statement %s broke", statement.statement_id)
+            self.broken.append(broken)
+            message = f"The local workspace broke: {type(broken).__name__}: {broken}"
+            statement.error = SqlError(message, code="INTERNAL_ERROR")
             self._end(statement, "FAILED")
         finally:
             cursor, statement.cursor = statement.cursor, None

@@ -31,17 +31,21 @@ class Switch:
             self._ends = function
             is_late = self.is_off
         if is_late:
-            function()
+            self._call(function)
 
     def off(self) -> None:
         """End it; does not wait."""
         with self._lock:
             self.is_off, function = True, self._ends
         if function is not None:
-            try:
-                self._pool.submit(function)
-            except RuntimeError:  # the pool is shutting down, and so are the processes
-                logger.debug("too late to end a task by itself")
+            self._call(function)
+
+    def _call(self, function: Callable[[], None]) -> None:
+        """In another thread: it may wait until the work has ended."""
+        try:
+            self._pool.submit(function)
+        except RuntimeError:  # the pool is shutting down, and so are the processes
+            logger.debug("too late to end a task by itself")
 
 
 Work = Callable[[TaskRun, Switch], Ending]

@@ -50,7 +50,7 @@ class AuthRoutes(ApiServer):
         return Reply(200, found)
 
     @route("POST", "/oidc/v1/token", name="oidc.token", inline=True)
-    def token(self, request: Request) -> Reply:
+    def grant_token(self, request: Request) -> Reply:
         """A token for a client's secret, or for one of another identity provider."""
         form = {
             name: values[0]

@@ -25,7 +25,7 @@ class JobRoutes(ApiServer):
     """The resource ``jobs``."""
 
     @route("POST", f"{API}/create", name="jobs.create", inline=True)
-    def create_job(self, request: Request, version: str) -> Reply:
+    def new_job(self, request: Request, version: str) -> Reply:
         """Keep the settings of a job."""
         body = body_of(request)
         acl = access.checked(body.pop("access_control_list", None))
