@@ -96,9 +96,7 @@ def test_jobs_and_runs_are_their_owners_and_those_who_are_let(desk, write):
     other = write.client(desk.server, token=desk.server.access.issue("ann@example.org"))
     task = jobs.Task.from_dict(write.jar("a"))
     job = desk.client.jobs.create(name="mine", tasks=[task]).job_id
-    with pytest.raises(
-        PermissionDenied, match="ann@example.org does not have CAN_VIEW permission on job"
-    ):
+    with pytest.raises(PermissionDenied, match="does not have CAN_VIEW permission on job"):
         other.jobs.get(job)
     let = JobAccessControlRequest(
         user_name="ann@example.org", permission_level=JobPermissionLevel.CAN_MANAGE_RUN

@@ -250,11 +250,8 @@ def test_run_now_gives_parameters_to_each_kind(desk, write):
     desk.ended(run_id)
     assert desk.output(run_id, "file").logs == "['new']\n"
     assert desk.output(run_id, "book").notebook_output.result == "[('a', '1'), ('b', '3')]"
+    job = desk.server.create_job({"tasks": [write.notebook("/n")], "parameters": [{"name": "y"}]})
     with pytest.raises(InvalidParameterValue, match="no parameter x"):
-        job = desk.server.create_job({
-            "tasks": [write.notebook("/n")],
-            "parameters": [{"name": "y"}],
-        })
         desk.client.jobs.run_now(job, job_parameters={"x": "1"})
 
 

@@ -7,7 +7,8 @@ import urllib.error
 import urllib.request
 
 import pytest
-from databricks.sdk.errors import BadRequest, NotFound, NotImplemented
+from databricks.sdk import errors
+from databricks.sdk.errors import BadRequest, NotFound
 from databricks.sdk.service.sql import (
     Disposition,
     ExecuteStatementRequestOnWaitTimeout,
@@ -230,7 +231,7 @@ def test_cancelling_a_run_interrupts_its_sql(desk, write):
         ({"format": "CSV"}, BadRequest, "not supported with this disposition"),
         (
             {"format": "ARROW_STREAM", "disposition": "EXTERNAL_LINKS"},
-            NotImplemented,
+            errors.NotImplemented,
             "use JSON_ARRAY or CSV",
         ),
     ],

@@ -134,9 +134,10 @@ class Flow(TaskFlow):
         if run.words.is_terminal or run.is_frozen:
             return
         for task in run.latest().values():
-            if task.words is states.BLOCKED and not run.words.is_terminal:
+            if task.words is states.BLOCKED:
                 self._consider(task, run)
-        if not run.words.is_terminal and all(task.words.is_terminal for task in run.tasks):
+        # The end of a task comes here too, from within this very loop.
+        if not run.done.is_set() and all(task.words.is_terminal for task in run.tasks):
             self._close(run, result_of(run))
 
     def _consider(self, task: TaskRun, run: Run) -> None:

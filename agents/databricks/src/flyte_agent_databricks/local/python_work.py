@@ -83,14 +83,15 @@ class PythonWork:
     def _spec(self, task: TaskRun, folder: Path) -> dict[str, Any]:
         settings, run = task.settings, task.run
         latest = run.latest()
-        spec = {
+        libraries = install(task.spec, run.settings, self._root, folder / "libraries")
+        spec: dict[str, Any] = {
             "root": str(self._root),
             "result": str(folder / "result.json"),
             "alive": self._processes.alive_fd,
             "argv": arguments(settings) if task.kind != "notebook_task" else [],
             "values": {key: other.values for key, other in latest.items() if other.values},
             "secrets": {scope: dict(keys) for scope, keys in self._scopes.items()},
-            "sys_path": install(task.spec, run.settings, self._root, folder / "libraries"),
+            "sys_path": libraries,
         }
         if task.kind == "notebook_task":
             file = self._notebook(settings, run.settings)
@@ -103,8 +104,8 @@ class PythonWork:
             return {**spec, "kind": "wheel", "package": settings["package_name"],
                     "entry_point": settings["entry_point"], "widgets": run.parameters}  # fmt: skip
         file = self._file(settings, run.settings)
-        spec["sys_path"] = [str(file.parent), *spec["sys_path"]]
-        return {**spec, "kind": "file", "path": str(file), "widgets": run.parameters}
+        return {**spec, "kind": "file", "path": str(file), "widgets": run.parameters,
+                "sys_path": [str(file.parent), *libraries]}  # fmt: skip
 
     def _notebook(self, settings: dict[str, Any], whole: dict[str, Any]) -> Path:
         path = settings["notebook_path"]

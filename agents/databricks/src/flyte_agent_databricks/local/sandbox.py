@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from flyte_agent_databricks.local import LocalDatabricks
 
+from .notebooks import NOTEBOOKS
+
 
 class _Running:
     """A workspace and what points clients to it."""
@@ -45,7 +47,9 @@ class DatabricksSandbox:
             OSError: The port is taken.
         """
         # Tasks wait a little, or there would be nothing to see of their phases.
-        server = LocalDatabricks(port=port, setup_s=0.25)
+        server = LocalDatabricks(port=port, setup_s=0.2)
+        for path, source in NOTEBOOKS.items():
+            server.put_notebook(path, source)
         try:
             return _Running(server.start())
         except OSError:

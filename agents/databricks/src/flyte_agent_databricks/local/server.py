@@ -44,7 +44,7 @@ from .sql import Database
 from .sql_work import SqlWork
 from .statements import WAREHOUSE, Statements
 from .store import Store, now_ms
-from .workers import Workers
+from .workers import Work, Workers
 
 _HOLDS = ("QUEUED", "PENDING", "RUNNING")
 
@@ -112,7 +112,7 @@ class LocalDatabricks(AuthRoutes, JobRoutes, RunRoutes, FileRoutes, SqlRoutes):
             self.root, runs, self.processes, self.clusters, repositories, scopes or {}
         )
         sql = SqlWork(self.root, self.database, self.queries)
-        work_of = {
+        work_of: dict[str, Work] = {
             "notebook_task": python,
             "python_wheel_task": python,
             "spark_python_task": python,

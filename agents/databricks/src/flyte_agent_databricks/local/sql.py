@@ -142,16 +142,17 @@ class Database:
         except duckdb.Error as error:
             raise _told(error) from error
         names = next((names for kind, names in _COUNTED.items() if isinstance(tree, kind)), ())
-        number = str(count[0][0]) if count and count[0] else "0"
+        number = str(count[0][0]) if count else "0"
         return Rows(
             [Column(name, "BIGINT") for name in names], [[number] * len(names)] if names else []
         )
 
 
-def parsed(text: str) -> list[exp.Expression]:
-    """Return the statements of a text. Raises ``SqlError``."""
+def parsed(text: str) -> list[Any]:
+    """Return the statements of a text as sqlglot has them. Raises ``SqlError``."""
     try:
-        trees = [tree for tree in sqlglot.parse(text, read="databricks") if tree is not None]
+        # sqlglot leaves a gap for a statement of nothing but a comment.
+        trees: list[Any] = list(filter(None, sqlglot.parse(text, read="databricks")))
     except SqlglotError as error:
         line = re.sub(r"\x1b\[\d+m", "", str(error)).split("\n")[0]
         raise SqlError(

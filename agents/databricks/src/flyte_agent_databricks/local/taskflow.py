@@ -225,7 +225,9 @@ class TaskFlow(abc.ABC):
             self.stop(each, words)
         if task.child is not None:
             self.cancel(task.child, words)
-        below = [each.words for each in (*task.iterations, *([task.child] if task.child else []))]
+        below = [each.words for each in task.iterations]
+        if task.child is not None:
+            below.append(task.child.words)
         if task.kill is not None:
             task.kill()
         elif all(each.is_terminal for each in below):

@@ -104,7 +104,10 @@ class Workers:
             ending = Ending(
                 broken("INTERNAL_ERROR", message, "INTERNAL_ERROR"), Output({"error": message})
             )
-        self._flow.after(
-            self._flow.stopping_s if task.stop is not None else 0.0,
-            lambda: self._flow.end(task, ending),
-        )
+        delay_s = self._flow.stopping_s if self._is_stopped(task) else 0.0
+        self._flow.after(delay_s, lambda: self._flow.end(task, ending))
+
+    @staticmethod
+    def _is_stopped(task: TaskRun) -> bool:
+        """Whether it was stopped meanwhile, by another thread."""
+        return task.stop is not None

@@ -146,8 +146,9 @@ def form_of(request: Request, encoded: str = "content") -> dict[str, Any]:
     form: dict[str, Any] = {}
     for part in message.iter_parts():
         name = part.get_param("name", header="content-disposition")
-        data = part.get_payload(decode=True) or b""
-        form[str(name)] = data if name == encoded else data.decode()
+        data = part.get_payload(decode=True)
+        content = data if isinstance(data, bytes) else b""
+        form[str(name)] = content if name == encoded else content.decode()
     return form
 
 
