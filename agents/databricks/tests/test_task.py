@@ -93,28 +93,28 @@ def tasks_of(job: Any, config: DatabricksConfig = ON_CLUSTER, **said: Any) -> li
     return tasks
 
 
-def test_a_task_is_registered_whole() -> None:
-    train = DatabricksTask(
+WHOLE = DatabricksConfig(
+    host="https://adb-1.2.azuredatabricks.net",
+    credentials="databricks-key",
+    compute=NewCluster("16.4.x-scala2.12", "m6i.xlarge", autoscale=(1, 8)),
+    libraries=["numpy==2.1", "/Volumes/a/b/c.whl", "dbfs:/x.jar", "/Workspace/requirements.txt"],
+    run_name="nightly",
+    timeout_s=3600,
+    access_control_list=[{"group_name": "all", "permission_level": "CAN_VIEW"}],
+    success_with_failures="fail",
+    on_code_failure="fail",
+    repair=False,
+    extra={"newer": 1},
+)
+
+
+@pytest.fixture
+def train() -> DatabricksTask:
+    """A task with everything."""
+    return DatabricksTask(
         "train",
         Notebook("/Workspace/train", {"day": "{inputs.day}", "depth": 6, "dry": False}),
-        DatabricksConfig(
-            host="https://adb-1.2.azuredatabricks.net",
-            credentials="databricks-key",
-            compute=NewCluster("16.4.x-scala2.12", "m6i.xlarge", autoscale=(1, 8)),
-            libraries=[
-                "numpy==2.1",
-                "/Volumes/a/b/c.whl",
-                "dbfs:/x.jar",
-                "/Workspace/requirements.txt",
-            ],
-            run_name="nightly",
-            timeout_s=3600,
-            access_control_list=[{"group_name": "all", "permission_level": "CAN_VIEW"}],
-            success_with_failures="fail",
-            on_code_failure="fail",
-            repair=False,
-            extra={"newer": 1},
-        ),
+        WHOLE,
         {"day": dt.date},
         Score,
         retries=2,
@@ -123,39 +123,35 @@ def test_a_task_is_registered_whole() -> None:
         cache_version="1",
     )
 
-    template, request = registered(train), request_of(train)
+
+def test_a_task_is_registered_as_an_agents(train: DatabricksTask) -> None:
+    template = registered(train)
 
     assert template.type == TASK_TYPE
     assert template.metadata.retries.retries == 2
     assert template.metadata.timeout.seconds == 3600
     assert not template.HasField("container"), "an agent's task needs no image"
     assert OutputSpec.of(template.interface).kinds == {"results": "struct"}
+
+
+def test_a_task_is_registered_with_its_configuration(train: DatabricksTask) -> None:
+    request = request_of(train)
+
     assert request == train.request
-    assert (request.host, request.credentials) == (
-        "https://adb-1.2.azuredatabricks.net",
-        "databricks-key",
-    )
-    assert (request.success_with_failures, request.on_code_failure, request.repair) == (
-        "fail",
-        "fail",
-        False,
-    )
-    assert (request.timeout_s, request.extra, request.outputs.kind) == (
-        3600,
-        {"newer": 1},
-        "exit_value",
-    )
+    assert (request.host, request.credentials) == (WHOLE.host, "databricks-key")
+    assert (request.success_with_failures, request.on_code_failure) == ("fail", "fail")
+    assert (request.repair, request.timeout_s, request.extra) == (False, 3600, {"newer": 1})
+    assert request.outputs.kind == "exit_value"
     assert request.submit["run_name"] == "nightly"
-    assert request.submit["access_control_list"] == [
-        {"group_name": "all", "permission_level": "CAN_VIEW"}
-    ]
-    assert request.submit["tasks"] == [
+    assert request.submit["access_control_list"] == WHOLE.access_control_list
+
+
+def test_a_task_is_registered_with_its_work(train: DatabricksTask) -> None:
+    parameters = {"day": "{inputs.day:%Y-%m-%d}", "depth": "6", "dry": "false"}
+    assert request_of(train).submit["tasks"] == [
         {
             "task_key": "main",
-            "notebook_task": {
-                "notebook_path": "/Workspace/train",
-                "base_parameters": {"day": "{inputs.day:%Y-%m-%d}", "depth": "6", "dry": "false"},
-            },
+            "notebook_task": {"notebook_path": "/Workspace/train", "base_parameters": parameters},
             "new_cluster": {
                 "spark_version": "16.4.x-scala2.12",
                 "node_type_id": "m6i.xlarge",
@@ -417,7 +413,8 @@ def test_a_statement_is_registered_whole() -> None:
     ("hint", "kind"),
     [
         (str, "STRING"), (int, "BIGINT"), (float, "DOUBLE"), (bool, "BOOLEAN"), (dt.date, "DATE"),
-        (dt.datetime, "TIMESTAMP"), (Optional[int], "BIGINT"), (Colour, "STRING"), (list[int], "STRING"), (dict, "STRING"),
+        (dt.datetime, "TIMESTAMP"), (Optional[int], "BIGINT"), (Colour, "STRING"), (list[int], "STRING"),
+        (dict, "STRING"),
         (Annotated[str, DatabricksType("DECIMAL(10, 2)")], "DECIMAL(10, 2)"), (Annotated[int, "note"], "BIGINT"),
     ],
 )  # fmt: skip

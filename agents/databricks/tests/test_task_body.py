@@ -248,17 +248,22 @@ def test_an_error_reaches_flyte_through_the_service(bodies: Any, shell: Any, arc
     assert "ValueError: no luck today" in str(outcome)
 
 
-def test_a_body_is_registered_whole() -> None:
+WHEEL = "/Volumes/x/flyte_agent_databricks-0.1.0-py3-none-any.whl"
+
+
+@pytest.fixture
+def whole() -> Any:
+    """A body with everything."""
+
     @task(
         task_config=DatabricksJob(
-            host="https://adb-1.2.azuredatabricks.net",
             compute=NewCluster("16.4.x-scala2.12", "m6i.xlarge", 2),
             libraries=["numpy"],
             run_name="r",
             env={"A": "1"},
             secrets={"B": "s/k"},
             service_credential="storage",
-            package="/Volumes/x/flyte_agent_databricks-0.1.0-py3-none-any.whl",
+            package=WHEEL,
         ),
         secret_requests=[Secret("scope", "key")],
         environment={"C": "2"},
@@ -267,7 +272,11 @@ def test_a_body_is_registered_whole() -> None:
     def test_whole(x: int) -> int:
         return x
 
-    template, request = registered(test_whole, "s3://b/code.tar.gz"), request_of(test_whole)
+    return test_whole
+
+
+def test_a_body_is_registered_with_flytes_command(whole: Any) -> None:
+    template = registered(whole, "s3://b/code.tar.gz")
 
     assert template.type == TASK_TYPE
     assert template.metadata.retries.retries == 3
@@ -275,31 +284,23 @@ def test_a_body_is_registered_whole() -> None:
         "pyflyte-fast-execute", "--additional-distribution", "s3://b/code.tar.gz", "--dest-dir",
     ]  # fmt: skip
     assert {pair.key: pair.value for pair in template.container.env} == {"C": "2"}
+
+
+def test_a_body_is_registered_with_its_configuration(whole: Any) -> None:
+    request = request_of(whole)
+
     assert dataclasses.asdict(request.python) == {
-        "package": "/Volumes/x/flyte_agent_databricks-0.1.0-py3-none-any.whl",
+        "package": WHEEL,
         "env": {"A": "1"},
         "secrets": {"B": "s/k", "_FSEC_SCOPE_KEY": "scope/key"},
         "service_credential": "storage",
     }
-    assert request.submit == {
-        "run_name": "r",
-        "tasks": [
-            {
-                "task_key": "main",
-                "new_cluster": {
-                    "spark_version": "16.4.x-scala2.12",
-                    "node_type_id": "m6i.xlarge",
-                    "num_workers": 2,
-                },
-                "libraries": [{"pypi": {"package": "numpy"}}],
-            }
-        ],
-    }
-    assert (request.outputs.kind, request.on_code_failure, request.repair) == (
-        "file",
-        "fail",
-        False,
-    )
+    cluster = {"spark_version": "16.4.x-scala2.12", "node_type_id": "m6i.xlarge", "num_workers": 2}
+    libraries = [{"pypi": {"package": "numpy"}}]
+    main = {"task_key": "main", "new_cluster": cluster, "libraries": libraries}
+    assert request.submit == {"run_name": "r", "tasks": [main]}
+    assert (request.outputs.kind, request.on_code_failure) == ("file", "fail")
+    assert request.repair is False
 
 
 def test_serverless_and_this_version_are_the_default() -> None:
@@ -425,7 +426,7 @@ def test_a_notebook_of_the_stock_configuration() -> None:
 
     @task(
         task_config=DatabricksV2(
-            databricks_conf=conf, notebook_path="/Users/a", notebook_base_parameters={"p": "1"}
+            databricks_conf=conf, notebook_path="/Workspace/a", notebook_base_parameters={"p": "1"}
         )
     )
     def test_notebook() -> int:
@@ -437,7 +438,7 @@ def test_a_notebook_of_the_stock_configuration() -> None:
     assert request.submit["tasks"] == [
         {
             "task_key": "main",
-            "notebook_task": {"notebook_path": "/Users/a", "base_parameters": {"p": "1"}},
+            "notebook_task": {"notebook_path": "/Workspace/a", "base_parameters": {"p": "1"}},
             "existing_cluster_id": "c-1",
         }
     ]

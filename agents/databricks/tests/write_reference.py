@@ -14,7 +14,8 @@ PATH = pathlib.Path(__file__).parents[3] / "docs" / "reference" / "databricks-st
 HEAD = """\
 # States and codes of Databricks
 
-What Flyte makes of what Databricks says; written from the agent's tables by `agents/databricks/tests/write_reference.py`.
+What Flyte makes of what Databricks says.
+The page is written from the agent's tables, by `agents/databricks/tests/write_reference.py`.
 Codes that a version does not know are judged by their type, unknown states keep being polled, with a warning.
 
 """
@@ -34,7 +35,9 @@ def table(title: str, about: str, head: Iterable[str], rows: Iterable[Iterable[s
 def flyte(advice: Advice) -> str:
     """Return what Flyte does about it."""
     if issubclass(advice.error, RetryableError):
-        return "tries again" + (f", after {advice.retry_after_s:.0f} s" if advice.retry_after_s else "")
+        return "tries again" + (
+            f", after {advice.retry_after_s:.0f} s" if advice.retry_after_s else ""
+        )
     return "FAILED" if issubclass(advice.error, TaskError) else "SUCCEEDED"
 
 

@@ -32,15 +32,20 @@ def service_credential(name: str) -> dict[str, str]:
     }
 
 
-def spark_session(name: str, conf: dict[str, str]) -> Any:
+def spark_session(name: str, conf: dict[str, str], *, make: bool) -> Any:
     """
-    Return the Spark session: the one Databricks has made, or a new one elsewhere.
+    Return the Spark session that Databricks has.
+
+    Args:
+        name: Of a session that is made here.
+        conf: Its configuration.
+        make: Whether one is made where this is not Databricks.
 
     Returns:
-        ``None`` where PySpark is not installed.
+        ``None`` where there is none, or PySpark is not installed.
     """
     made = _namespace().get("spark")
-    if made is not None:
+    if made is not None or not (make or is_databricks()):
         return made
     try:
         builder = importlib.import_module("pyspark.sql").SparkSession.builder.appName(name)

@@ -82,9 +82,10 @@ class DatabricksBodyTask(AgentTask[DatabricksJob], PythonFunctionTask[Databricks
 
     def pre_execute(self, user_params: ExecutionParameters) -> ExecutionParameters:
         """Give the body its Spark session, as ``current_context().spark_session``."""
-        if not self.task_config.spark:
+        wanted = self.task_config.spark
+        if wanted is False:
             return user_params
-        session = spark_session(self.name, self.task_config.spark_conf)
+        session = spark_session(self.name, self.task_config.spark_conf, make=wanted is True)
         if session is None:
             return user_params
         return user_params.builder().add_attr("SPARK_SESSION", session).build()

@@ -140,7 +140,8 @@ class DatabricksJob(DatabricksConfig):
             storage, where the compute has no rights of its own.
         package: What provides this package on the compute: a requirement of pip, the path of a wheel in the
             workspace or a volume, or ``""`` when the compute has it already; this very version if not given.
-        spark: Whether the body gets a Spark session as ``current_context().spark_session``, where there is one.
+        spark: The body gets the session that Databricks has, as ``current_context().spark_session``; ``True`` makes
+            one where it runs on your machine too, ``False`` gives none.
         spark_conf: Configuration of that session where the body runs on your machine.
     """
 
@@ -148,7 +149,7 @@ class DatabricksJob(DatabricksConfig):
     secrets: dict[str, str] = field(default_factory=dict)
     service_credential: str = ""
     package: str | None = None
-    spark: bool = True
+    spark: bool | None = None
     spark_conf: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

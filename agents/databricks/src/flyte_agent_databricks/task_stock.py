@@ -98,6 +98,7 @@ class DatabricksV2:
             run_name=conf.pop("run_name", ""),
             timeout_s=int(conf.pop("timeout_seconds", 0)),
             service_credential=self.databricks_service_credential_provider or "",
+            spark=True,
             spark_conf=self.spark_conf or {},
             on_code_failure="fail",
             **known,
