@@ -129,7 +129,7 @@ class DatabricksClient:
             "GET",
             f"{_JOBS}/runs/get-output",
             {"run_id": task_run_id},
-            of_job=True,
+            
         )
 
     def list_active(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import tarfile
+import zlib
 from typing import TYPE_CHECKING, Any
 
 from flyte_agent_core import TaskError
@@ -187,7 +188,7 @@ def _run_results(data: bytes) -> Any:
                 )
                 if file is not None and member.size <= MAX_ARTEFACTS_BYTES:
                     return json.loads(file.read())
-    except (tarfile.TarError, ValueError) as error:
+    except (tarfile.TarError, zlib.error, EOFError, OSError, ValueError) as error:
         raise TaskError(
             f"dbt's artefacts cannot be read: {type(error).__name__}", code="DATABRICKS.NO_RESULT"
         ) from None
