@@ -59,7 +59,8 @@ async def _tell(
     from flyte_agent_server.service import AgentService
 
     narrator = Narrator(screen, files, {each.name: each.stand_in.url for each in started})
-    settings = Settings("127.0.0.1", 0, metrics_port=None, grace_s=5.0)
+    # The propeller here looks many times a second: each look is to show what is true by then.
+    settings = Settings("127.0.0.1", 0, metrics_port=None, grace_s=5.0, poll_fresh_s=0.0)
     async with AgentService(assembly.catalogue, settings) as service:
         address = f"127.0.0.1:{service.port}"
         screen.fact("agent service", f"grpc {address}", ", ".join(assembly.catalogue.task_types))
