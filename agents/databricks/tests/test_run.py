@@ -36,6 +36,10 @@ def say(word: str) -> str:
         raise FlyteRecoverableException("the wind")
     return f"{word} {os.environ.get('MOOD')} {pathlib.Path('beside.txt').exists()}"
 
+@task(task_config=DatabricksJob(on_code_failure="retry"))
+def hopes(word: str) -> str:
+    raise LookupError(word)
+
 @task(task_config=DatabricksJob(spark=False))
 def lies(word: str) -> int:
     return word
@@ -123,6 +127,14 @@ def test_what_flyte_calls_recoverable_says_so(run: Any, tmp_path: Path) -> None:
     with pytest.raises(TryAgain, match=r"FlyteRecoverableException.*the wind"):
         run("flaky")
     assert error_in(tmp_path).kind == 1
+
+
+def test_every_error_of_a_task_that_wishes_so_is_recoverable(run: Any, tmp_path: Path) -> None:
+    with pytest.raises(TryAgain, match="LookupError: x"):
+        run("x", task="hopes")
+    written = error_in(tmp_path)
+    assert written.kind == written.RECOVERABLE
+    assert "raise LookupError(word)" in written.message
 
 
 def test_a_result_of_another_type_names_the_output(run: Any) -> None:

@@ -14,7 +14,7 @@ from flytekit import PythonFunctionTask
 from flytekit.configuration import FastSerializationSettings, ImageConfig, SerializationSettings
 from flytekit.core.tracker import extract_task_module
 from flytekit.core.utils import write_proto_to_file
-from flytekit.exceptions.user import FlyteUserRuntimeException
+from flytekit.exceptions.user import FlyteRecoverableException, FlyteUserRuntimeException
 from flytekit.extend import TaskPlugins
 from flytekit.tools.script_mode import compress_scripts
 
@@ -116,7 +116,11 @@ class DatabricksBodyTask(AgentTask[DatabricksJob], PythonFunctionTask[Databricks
             return PythonFunctionTask.dispatch_execute(self, ctx, literals)
         except FlyteUserRuntimeException as error:
             raised_by_body.append(error.value)
-            raise
+            if self.task_config.on_code_failure != "retry":
+                raise
+            words = f"{type(error.value).__name__}: {error.value}"
+            wish = FlyteUserRuntimeException(FlyteRecoverableException(words))
+            raise wish from error.value
 
 
 def body_request(config: DatabricksJob, secrets: Mapping[str, str]) -> JobRequest:
