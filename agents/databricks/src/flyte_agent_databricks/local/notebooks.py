@@ -11,10 +11,11 @@ airlines = json.loads(dbutils.widgets.get("airlines"))
 weight = float(dbutils.widgets.get("weight_of_rain"))
 # COMMAND ----------
 # Minutes that a traveller loses on an average day, rain counted by its weight.
-lost = {a["airline"]: a["dry_min"] + weight * a["rain_min"] for a in airlines}
+lost = {a["airline"]: round(a["dry_min"] + weight * a["rain_min"], 1) for a in airlines}
 best, worst = min(lost.values()), max(lost.values())
+span = (worst - best) or 1
 scores = [
-    {"airline": name, "points": round(100 * (worst - minutes) / ((worst - best) or 1)), "lost_min": round(minutes, 1)}
+    {"airline": name, "points": round(100 * (worst - minutes) / span), "lost_min": minutes}
     for name, minutes in sorted(lost.items(), key=lambda item: item[1])
 ]
 # COMMAND ----------
