@@ -113,9 +113,11 @@ class Bench:
 
     def settle(self, meta: Any) -> Any:
         """Poll until the run is over."""
-        while not (resource := self.get(meta)).phase.is_terminal:
-            pass
-        return resource
+        for _ in range(5000):
+            resource = self.get(meta)
+            if resource.phase.is_terminal:
+                return resource
+        raise AssertionError(f"still {resource.phase.name}: {resource.message}")
 
     def delete(self, meta: Any) -> None:
         """Stop a run."""
