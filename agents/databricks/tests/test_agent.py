@@ -13,7 +13,12 @@ from flyte_agent_databricks.local.states import Words
 
 def jar(key: str = "main", **more: Any) -> dict[str, Any]:
     """A task that only does what a script says."""
-    return {"task_key": key, "spark_jar_task": {"main_class_name": "Main"}, "existing_cluster_id": "0101-000000-local000", **more}
+    return {
+        "task_key": key,
+        "spark_jar_task": {"main_class_name": "Main"},
+        "existing_cluster_id": "0101-000000-local000",
+        **more,
+    }
 
 
 def submit(*tasks: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -48,7 +53,9 @@ def test_a_failed_task_is_named_with_its_error(bench: Any) -> None:
     meta = bench.create(submit(jar("load"), jar("score", depends_on=[{"task_key": "load"}])))
     resource = bench.settle(meta)
     assert resource.phase is Phase.RETRYABLE_FAILED
-    assert resource.message.startswith("Databricks RUN_EXECUTION_ERROR in task score: ValueError: no rows")
+    assert resource.message.startswith(
+        "Databricks RUN_EXECUTION_ERROR in task score: ValueError: no rows"
+    )
     assert "Traceback" in resource.message
     assert "Task score" in resource.links
 
@@ -63,13 +70,19 @@ def test_delete_stops_a_run(bench: Any) -> None:
 
 
 def test_a_job_by_id_and_by_name_with_parameters(bench: Any) -> None:
-    settings = {"name": "nightly", "tasks": [jar()], "parameters": [{"name": "day", "default": "0"}]}
+    settings = {
+        "name": "nightly",
+        "tasks": [jar()],
+        "parameters": [{"name": "day", "default": "0"}],
+    }
     job = bench.vendor.create_job(settings)
     params = {"job_parameters": {"day": "{inputs.day}"}}
     said = {"inputs": {"day": str}, "values": {"day": "monday"}}
 
     by_id = bench.create({"run_now": {"job_id": str(job), "params": params}}, **said)
-    by_name = bench.create({"run_now": {"job_name": "nightly", "params": params}}, prefix="s3://b/2", **said)
+    by_name = bench.create(
+        {"run_now": {"job_name": "nightly", "params": params}}, prefix="s3://b/2", **said
+    )
 
     assert bench.settle(by_id).phase is Phase.SUCCEEDED
     assert bench.settle(by_name).phase is Phase.SUCCEEDED
@@ -77,7 +90,9 @@ def test_a_job_by_id_and_by_name_with_parameters(bench: Any) -> None:
     assert bench.vendor.run(by_name.run_id).job_id == job
 
 
-@pytest.mark.parametrize(("jobs", "said"), [(0, "found 0 jobs called 'nightly'"), (2, "found 2 jobs called 'nightly' (")])
+@pytest.mark.parametrize(
+    ("jobs", "said"), [(0, "found 0 jobs called 'nightly'"), (2, "found 2 jobs called 'nightly' (")]
+)
 def test_a_name_of_no_job_or_of_two_is_a_mistake(bench: Any, jobs: int, said: str) -> None:
     for _ in range(jobs):
         bench.vendor.create_job({"name": "nightly", "tasks": [jar()]})
@@ -88,7 +103,12 @@ def test_a_name_of_no_job_or_of_two_is_a_mistake(bench: Any, jobs: int, said: st
 
 
 def test_runs_say_whose_they_are(bench: Any) -> None:
-    cluster = {"spark_version": "16.4", "node_type_id": "i3", "num_workers": 1, "custom_tags": {"team": "x"}}
+    cluster = {
+        "spark_version": "16.4",
+        "node_type_id": "i3",
+        "num_workers": 1,
+        "custom_tags": {"team": "x"},
+    }
     task = {"task_key": "a", "spark_jar_task": {"main_class_name": "M"}, "new_cluster": cluster}
     bench.create(submit(task), timeout_s=600.0)
 
@@ -109,7 +129,10 @@ def test_every_run_ends_some_day(bench: Any) -> None:
 
 
 def test_inputs_are_written_into_the_run(bench: Any) -> None:
-    notebook = {"notebook_path": "/Shared/{inputs.name}", "base_parameters": {"day": "{inputs.day}", "n": "{{job.run_id}}"}}
+    notebook = {
+        "notebook_path": "/Shared/{inputs.name}",
+        "base_parameters": {"day": "{inputs.day}", "n": "{{job.run_id}}"},
+    }
     bench.vendor.put_notebook("/Shared/train", "pass")
     custom = submit({"task_key": "a", "notebook_task": notebook})
     bench.create(custom, inputs={"name": str, "day": int}, values={"name": "train", "day": 7})
@@ -128,7 +151,11 @@ def test_news_goes_into_extra_unchecked(bench: Any) -> None:
 @pytest.mark.parametrize(
     ("words", "phase", "said"),
     [
-        (Words("QUEUED", queue_code="MAX_CONCURRENT_RUNS_REACHED"), Phase.INITIALIZING, "queued at Databricks"),
+        (
+            Words("QUEUED", queue_code="MAX_CONCURRENT_RUNS_REACHED"),
+            Phase.INITIALIZING,
+            "queued at Databricks",
+        ),
         (Words("PENDING"), Phase.INITIALIZING, "waits at Databricks"),
         (Words("BLOCKED"), Phase.INITIALIZING, "waits at Databricks"),
         (Words("WAITING_FOR_RETRY"), Phase.RUNNING, "waiting for retry"),
@@ -137,11 +164,23 @@ def test_news_goes_into_extra_unchecked(bench: Any) -> None:
         (Words("A_NEW_STATE"), Phase.RUNNING, "a new state"),
         (Words("TERMINATED", "A_NEW_RESULT"), Phase.RUNNING, "a way this version does not know"),
         (Words("TERMINATED", "SUCCESS"), Phase.SUCCEEDED, "done: success"),
-        (Words("TERMINATED", "SUCCESS_WITH_FAILURES"), Phase.SUCCEEDED, "done: success_with_failures"),
-        (Words("TERMINATED", "TIMEDOUT", code="CANCELED", kind="CLIENT_ERROR"), Phase.FAILED, "raise timeout_s"),
+        (
+            Words("TERMINATED", "SUCCESS_WITH_FAILURES"),
+            Phase.SUCCEEDED,
+            "done: success_with_failures",
+        ),
+        (
+            Words("TERMINATED", "TIMEDOUT", code="CANCELED", kind="CLIENT_ERROR"),
+            Phase.FAILED,
+            "raise timeout_s",
+        ),
         (Words("TERMINATED", "CANCELED", code="USER_CANCELED"), Phase.FAILED, "Somebody cancelled"),
         (Words("SKIPPED"), Phase.RETRYABLE_FAILED, "Another run of the job"),
-        (Words("INTERNAL_ERROR", "FAILED", code="CLUSTER_ERROR", kind="CLOUD_FAILURE"), Phase.RETRYABLE_FAILED, "event log"),
+        (
+            Words("INTERNAL_ERROR", "FAILED", code="CLUSTER_ERROR", kind="CLOUD_FAILURE"),
+            Phase.RETRYABLE_FAILED,
+            "event log",
+        ),
     ],
     ids=lambda value: value.life_cycle + value.result if isinstance(value, Words) else "",
 )
@@ -163,7 +202,10 @@ def test_a_result_that_stays_unknown_ends_the_task(bench: Any) -> None:
 
     resource = bench.get(meta)
 
-    assert resource.phase is Phase.RETRYABLE_FAILED and resource.error_code == "DATABRICKS.UNKNOWN_RESULT"
+    assert (
+        resource.phase is Phase.RETRYABLE_FAILED
+        and resource.error_code == "DATABRICKS.UNKNOWN_RESULT"
+    )
 
 
 def test_some_failures_may_be_a_failure(bench: Any) -> None:
@@ -222,7 +264,11 @@ def test_logs_and_metrics(bench: Any) -> None:
     bench.settle(meta)
 
     async def lines() -> list[str]:
-        return [line async for chunk in bench.agent.log_lines(meta) for line in (chunk if isinstance(chunk, list) else [chunk])]
+        return [
+            line
+            async for chunk in bench.agent.log_lines(meta)
+            for line in (chunk if isinstance(chunk, list) else [chunk])
+        ]
 
     text = "\n".join(str(line) for line in bench.run(lines))
     assert "task main: success" in text and "line 2" in text

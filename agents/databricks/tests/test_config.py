@@ -34,17 +34,23 @@ def through_flyte(custom: dict[str, Any]) -> dict[str, Any]:
 ON = {"new_cluster": CLUSTER}
 KINDS = {
     "notebook": task(notebook_task=NOTEBOOK, **ON),
-    "python file": task(spark_python_task={"python_file": "/Workspace/a.py", "parameters": ["1"]}, **ON),
+    "python file": task(
+        spark_python_task={"python_file": "/Workspace/a.py", "parameters": ["1"]}, **ON
+    ),
     "wheel": task(
         python_wheel_task={"package_name": "p", "entry_point": "main"},
         libraries=[{"whl": "/Volumes/a/b/c.whl"}, {"pypi": {"package": "pandas==2.2"}}],
         **ON,
     ),
-    "wheel, serverless": task(python_wheel_task={"package_name": "p", "entry_point": "main"}, environment_key="e"),
+    "wheel, serverless": task(
+        python_wheel_task={"package_name": "p", "entry_point": "main"}, environment_key="e"
+    ),
     "jar": task(spark_jar_task={"main_class_name": "Main"}, existing_cluster_id="0101-1-abc"),
     "spark-submit": task(spark_submit_task={"parameters": ["--class", "Main"]}, **ON),
     "SQL query": task(sql_task={"warehouse_id": "w", "query": {"query_id": "q"}}),
-    "SQL file": task(sql_task={"warehouse_id": "w", "file": {"path": "/a.sql", "source": "WORKSPACE"}}),
+    "SQL file": task(
+        sql_task={"warehouse_id": "w", "file": {"path": "/a.sql", "source": "WORKSPACE"}}
+    ),
     "SQL dashboard": task(sql_task={"warehouse_id": "w", "dashboard": {"dashboard_id": "d"}}),
     "SQL alert": task(sql_task={"warehouse_id": "w", "alert": {"alert_id": "l"}}),
     "alert": task(alert_task={"alert_id": "l", "warehouse_id": "w"}),
@@ -53,9 +59,17 @@ KINDS = {
     "pipeline": task(pipeline_task={"pipeline_id": "p", "full_refresh": True}),
     "run_job": task(run_job_task={"job_id": str(2**62 + 1)}),
     "condition": task(condition_task={"left": "1", "op": "EQUAL_TO", "right": "1"}),
-    "for_each": task(for_each_task={"inputs": "[1, 2]", "concurrency": 2, "task": task("i", notebook_task=NOTEBOOK)}),
+    "for_each": task(
+        for_each_task={
+            "inputs": "[1, 2]",
+            "concurrency": 2,
+            "task": task("i", notebook_task=NOTEBOOK),
+        }
+    ),
 }
-ENVIRONMENTS = [{"environment_key": "e", "spec": {"environment_version": "4", "dependencies": ["pandas"]}}]
+ENVIRONMENTS = [
+    {"environment_key": "e", "spec": {"environment_version": "4", "dependencies": ["pandas"]}}
+]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -84,7 +98,11 @@ def test_job_clusters_are_given_to_the_tasks_that_name_them() -> None:
 
 def cluster(**change: Any) -> dict[str, Any]:
     changed = {**CLUSTER, **change}
-    return submit(task(notebook_task=NOTEBOOK, new_cluster={k: v for k, v in changed.items() if v is not None}))
+    return submit(
+        task(
+            notebook_task=NOTEBOOK, new_cluster={k: v for k, v in changed.items() if v is not None}
+        )
+    )
 
 
 POOL = {"node_type_id": None, "instance_pool_id": "pool"}
@@ -114,7 +132,9 @@ POOL = {"node_type_id": None, "instance_pool_id": "pool"}
     ],
 )  # fmt: skip
 def test_good_requests_are_taken(custom: dict[str, Any]) -> None:
-    assert parse_custom(through_flyte(JobRequest.from_custom(custom).to_custom())) == parse_custom(custom)
+    assert parse_custom(through_flyte(JobRequest.from_custom(custom).to_custom())) == parse_custom(
+        custom
+    )
 
 
 def two(**second: Any) -> dict[str, Any]:

@@ -40,7 +40,9 @@ def test_every_field_of_the_sdk_is_in_the_schema(writer: Any) -> None:
         for value in values
         if value not in ours["enums"].get(name, [])
     }
-    assert not missing, "the SDK has more: write the schema again with `python tests/write_schema.py`"
+    assert not missing, (
+        "the SDK has more: write the schema again with `python tests/write_schema.py`"
+    )
 
 
 def test_the_file_is_as_the_writer_writes_it(writer: Any) -> None:
@@ -60,7 +62,11 @@ def test_every_kind_of_task_is_in_a_rule_or_needs_none() -> None:
         ("int", "9223372036854775807", 9223372036854775807),
         ("int", 2.0, 2),
         ("float", 1, 1.0),
-        ("{str", {"a": 1, "b": True, "c": 0.5, "d": "x"}, {"a": "1", "b": "true", "c": "0.5", "d": "x"}),
+        (
+            "{str",
+            {"a": 1, "b": True, "c": 0.5, "d": "x"},
+            {"a": "1", "b": "true", "c": "0.5", "d": "x"},
+        ),
         ("[str", ["a"], ["a"]),
         ("RunIf", "ALL_DONE", "ALL_DONE"),
         ("PerformanceTarget", "COST_OPTIMIZED", "COST_OPTIMIZED"),

@@ -19,7 +19,15 @@ from flyte_agent_databricks.local.script import Scripted
 from flyte_agent_databricks.local.states import FAILED, SUCCESS, Words, broken
 from flyte_agent_databricks.phases import PHASES
 from flyte_agent_testing.conformance import AsyncAgentConformance, HoldingServer, ServerBackend
-from flyte_agent_testing.stories import Mishap, Plan, Stage, Story, Trouble, check_stories, play_checked
+from flyte_agent_testing.stories import (
+    Mishap,
+    Plan,
+    Stage,
+    Story,
+    Trouble,
+    check_stories,
+    play_checked,
+)
 from flyte_agent_testing.templates import create_request, task_template
 
 REASONS = {
@@ -45,7 +53,11 @@ class Runs(ServerBackend):
         return [str(run_id) for run_id in list(self.server.store.runs)]
 
     def running(self) -> list[str]:
-        return [str(run.run_id) for run in self.server.store.active() if run.words.life_cycle != "TERMINATING"]
+        return [
+            str(run.run_id)
+            for run in self.server.store.active()
+            if run.words.life_cycle != "TERMINATING"
+        ]
 
     def key_of(self, job: str) -> str:
         return str(self.server.run(job).token)
@@ -58,7 +70,9 @@ class Runs(ServerBackend):
 
     def set_state(self, job: str, state: str) -> None:
         if state == "evicted":
-            self.server.end_run(job, Scripted(broken("CLOUD_FAILURE", "The spot instance is gone", "CLOUD_FAILURE")))
+            self.server.end_run(
+                job, Scripted(broken("CLOUD_FAILURE", "The spot instance is gone", "CLOUD_FAILURE"))
+            )
         else:
             self.server.set_words(job, ENDS.get(state, Words(state)))
 
@@ -83,8 +97,14 @@ def library_errors() -> list[Any]:
 
 def spark(**custom: Any) -> Any:
     """Return the template of a run."""
-    task = {"task_key": "main", "spark_jar_task": {"main_class_name": "Main"}, "existing_cluster_id": "0101-000000-local000"}
-    return task_template("databricks_job", custom={"submit": {"tasks": [task]}, "repair": False, **custom})
+    task = {
+        "task_key": "main",
+        "spark_jar_task": {"main_class_name": "Main"},
+        "existing_cluster_id": "0101-000000-local000",
+    }
+    return task_template(
+        "databricks_job", custom={"submit": {"tasks": [task]}, "repair": False, **custom}
+    )
 
 
 @pytest.fixture
@@ -115,12 +135,19 @@ class TestDatabricksConformance(AsyncAgentConformance):
     @pytest.fixture
     def carrying(self) -> Any:
         def carry(value: Any) -> Any:
-            task: dict[str, Any] = {"task_key": "main", "existing_cluster_id": "0101-000000-local000"}
+            task: dict[str, Any] = {
+                "task_key": "main",
+                "existing_cluster_id": "0101-000000-local000",
+            }
             if isinstance(value, str):
                 # Not a parameter: in those Databricks itself replaces what stands in braces.
                 said = {**task, "spark_jar_task": {"main_class_name": "Main"}, "description": value}
                 return create_request(spark(submit={"tasks": [said]}))
-            loop = {**task, "spark_jar_task": {"main_class_name": "Main"}, "min_retry_interval_millis": str(value)}
+            loop = {
+                **task,
+                "spark_jar_task": {"main_class_name": "Main"},
+                "min_retry_interval_millis": str(value),
+            }
             return create_request(spark(submit={"tasks": [loop]}))
 
         return carry

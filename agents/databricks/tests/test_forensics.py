@@ -15,7 +15,13 @@ ON = "0101-000000-local000"
 
 def jar(key: str, *after: str, **more: Any) -> dict[str, Any]:
     waits = {"depends_on": [{"task_key": name} for name in after]} if after else {}
-    return {"task_key": key, "spark_jar_task": {"main_class_name": "Main"}, "existing_cluster_id": ON, **waits, **more}
+    return {
+        "task_key": key,
+        "spark_jar_task": {"main_class_name": "Main"},
+        "existing_cluster_id": ON,
+        **waits,
+        **more,
+    }
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +45,11 @@ def test_only_what_failed_by_itself_is_named(bench: Any) -> None:
 
 
 def test_the_end_of_the_trace_is_shown_without_colours(bench: Any) -> None:
-    trace = "\n".join(["Traceback", *(f"  line {n}" for n in range(100)), "\x1b[31mValueError\x1b[0m: no"])
+    trace = "\n".join([
+        "Traceback",
+        *(f"  line {n}" for n in range(100)),
+        "\x1b[31mValueError\x1b[0m: no",
+    ])
     bench.vendor.script.add(Scripted.failing("ValueError: no", trace))
 
     message = failed(bench, jar("a")).message
@@ -115,7 +125,10 @@ def test_success_with_failures_is_a_success_with_warnings(bench: Any) -> None:
 
     if resource.phase is Phase.SUCCEEDED:
         assert resource.custom_info["warnings"]
-        assert failed(bench, jar("a"), cleaner, success_with_failures="fail").phase is not Phase.SUCCEEDED
+        assert (
+            failed(bench, jar("a"), cleaner, success_with_failures="fail").phase
+            is not Phase.SUCCEEDED
+        )
 
 
 WHEEL = {"task_key": "body", "existing_cluster_id": ON}
@@ -132,15 +145,27 @@ WHEEL = {"task_key": "body", "existing_cluster_id": ON}
 )
 def test_the_body_of_a_task_says_whether_to_try_again(bench: Any, error: str, phase: Phase) -> None:
     bench.vendor.script.add(Scripted.failing(error), kind="python_wheel_task")
-    custom = {"submit": {"tasks": [WHEEL]}, "python": {}, "outputs": {"kind": "file"}, "repair": False}
+    custom = {
+        "submit": {"tasks": [WHEEL]},
+        "python": {},
+        "outputs": {"kind": "file"},
+        "repair": False,
+    }
 
     assert bench.settle(bench.create(custom)).phase is phase
 
 
 def test_a_body_whose_error_cannot_be_read_is_polled_again(bench: Any) -> None:
     bench.vendor.script.add(Scripted.failing("ValueError: no"), kind="python_wheel_task")
-    bench.vendor.faults.add("runs.get-output", status=503, reason="TEMPORARILY_UNAVAILABLE", times=3)
-    meta = bench.create({"submit": {"tasks": [WHEEL]}, "python": {}, "outputs": {"kind": "file"}, "repair": False})
+    bench.vendor.faults.add(
+        "runs.get-output", status=503, reason="TEMPORARILY_UNAVAILABLE", times=3
+    )
+    meta = bench.create({
+        "submit": {"tasks": [WHEEL]},
+        "python": {},
+        "outputs": {"kind": "file"},
+        "repair": False,
+    })
     bench.vendor.run(meta.run_id).done.wait(10)
 
     assert not bench.get(meta).phase.is_terminal
@@ -150,7 +175,12 @@ def test_a_body_whose_error_cannot_be_read_is_polled_again(bench: Any) -> None:
 def test_infrastructure_under_a_body_is_tried_again(bench: Any) -> None:
     words = broken("CLUSTER_ERROR", "spot", "CLOUD_FAILURE")
     bench.vendor.script.add(Scripted(words), kind="python_wheel_task")
-    custom = {"submit": {"tasks": [WHEEL]}, "python": {}, "outputs": {"kind": "file"}, "repair": False}
+    custom = {
+        "submit": {"tasks": [WHEEL]},
+        "python": {},
+        "outputs": {"kind": "file"},
+        "repair": False,
+    }
 
     assert bench.settle(bench.create(custom)).phase is Phase.RETRYABLE_FAILED
 
@@ -158,7 +188,10 @@ def test_infrastructure_under_a_body_is_tried_again(bench: Any) -> None:
 def test_words_are_the_vendors(bench: Any) -> None:
     bench.vendor.hold_runs("RUNNING")
     meta = bench.create({"submit": {"tasks": [jar("a")]}})
-    bench.vendor.set_words(meta.run_id, Words("TERMINATED", "FAILED", "It broke", "INVALID_RUN_CONFIGURATION", "CLIENT_ERROR"))
+    bench.vendor.set_words(
+        meta.run_id,
+        Words("TERMINATED", "FAILED", "It broke", "INVALID_RUN_CONFIGURATION", "CLIENT_ERROR"),
+    )
 
     resource = bench.get(meta)
 

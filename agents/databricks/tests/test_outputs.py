@@ -16,12 +16,21 @@ ON = "0101-000000-local000"
 
 
 def jar(key: str = "main", **more: Any) -> dict[str, Any]:
-    return {"task_key": key, "spark_jar_task": {"main_class_name": "Main"}, "existing_cluster_id": ON, **more}
+    return {
+        "task_key": key,
+        "spark_jar_task": {"main_class_name": "Main"},
+        "existing_cluster_id": ON,
+        **more,
+    }
 
 
 def notebook(bench: Any, source: str, key: str = "main") -> dict[str, Any]:
     bench.vendor.put_notebook(f"/Shared/{key}", source)
-    return {"task_key": key, "notebook_task": {"notebook_path": f"/Shared/{key}"}, "existing_cluster_id": ON}
+    return {
+        "task_key": key,
+        "notebook_task": {"notebook_path": f"/Shared/{key}"},
+        "existing_cluster_id": ON,
+    }
 
 
 def ended(bench: Any, tasks: list[Any], outputs: Any, **source: Any) -> Any:
@@ -72,7 +81,7 @@ def test_a_notebook_that_really_runs(bench: Any) -> None:
         ({"result": "[1]"}, {"a": int, "b": int}, "is a list, expected an object with a, b"),
         ({}, {"o0": int}, "gave no exit value"),
         ({"result": '"x"'}, {"o0": int}, "declared as int"),
-        ({"output": {"notebook_output": {"result": "1", "truncated": True}}}, {"o0": int}, "at most 5 MB"),
+        ({"result": "x" * (6 << 20)}, {"o0": str}, "at most 5 MB"),
     ],
 )
 def test_exit_values_that_do_not_fit(bench: Any, script: Any, outputs: Any, said: str) -> None:
@@ -89,7 +98,11 @@ def test_the_task_is_named_where_there_are_two(bench: Any) -> None:
 
     literals = values(ended(bench, tasks, {"o0": int}, kind="exit_value", task="b"))
     unnamed = bench.settle(
-        bench.create({"submit": {"tasks": tasks}, "outputs": {"kind": "exit_value"}}, outputs={"o0": int}, prefix="s3://b/2")
+        bench.create(
+            {"submit": {"tasks": tasks}, "outputs": {"kind": "exit_value"}},
+            outputs={"o0": int},
+            prefix="s3://b/2",
+        )
     )
 
     assert literals["o0"].scalar.primitive.integer == 2
@@ -100,14 +113,18 @@ def test_task_values_are_read_by_conditions(bench: Any) -> None:
     source = "dbutils.jobs.taskValues.set('count', 7)\ndbutils.jobs.taskValues.set('name', 'x')"
     said = {"n": "main.count", "s": "main.name"}
 
-    literals = values(ended(bench, [notebook(bench, source)], {"n": int, "s": str}, kind="values", values=said))
+    literals = values(
+        ended(bench, [notebook(bench, source)], {"n": int, "s": str}, kind="values", values=said)
+    )
 
     assert literals["n"].scalar.primitive.integer == 7
     assert literals["s"].scalar.primitive.string_value == "x"
 
 
 def test_a_task_value_that_was_not_set_is_told(bench: Any) -> None:
-    resource = ended(bench, [notebook(bench, "")], {"n": int}, kind="values", values={"n": "main.count"})
+    resource = ended(
+        bench, [notebook(bench, "")], {"n": int}, kind="values", values={"n": "main.count"}
+    )
 
     assert resource.phase in (Phase.FAILED, Phase.RETRYABLE_FAILED)
 
@@ -117,8 +134,14 @@ def test_ids_of_runs(bench: Any) -> None:
     inner = bench.vendor.create_job({"name": "inner", "tasks": [jar()]})
     outer = [{"task_key": "main", "run_job_task": {"job_id": str(inner)}}]
 
-    own = values(ended(bench, [jar()], {"o0": str}, kind="run_id"))["o0"].scalar.primitive.string_value
-    meta = bench.create({"submit": {"tasks": outer}, "outputs": {"kind": "run_job"}}, outputs={"o0": int}, prefix="s3://b/2")
+    own = values(ended(bench, [jar()], {"o0": str}, kind="run_id"))[
+        "o0"
+    ].scalar.primitive.string_value
+    meta = bench.create(
+        {"submit": {"tasks": outer}, "outputs": {"kind": "run_job"}},
+        outputs={"o0": int},
+        prefix="s3://b/2",
+    )
     other = values(bench.settle(meta))["o0"].scalar.primitive.integer
 
     assert bench.vendor.run(own).words.is_terminal
@@ -160,11 +183,20 @@ def httpserver_like() -> Any:
 
 
 def test_dbt_artefacts(bench: Any, artefacts: Any) -> None:
-    output = {"dbt_output": {"artifacts_link": f"{artefacts.url}/artefacts", "artifacts_headers": {"x": "y"}}}
+    output = {
+        "dbt_output": {
+            "artifacts_link": f"{artefacts.url}/artefacts",
+            "artifacts_headers": {"x": "y"},
+        }
+    }
     bench.vendor.script.add(Scripted(output=output), kind="dbt_task")
 
     as_dict = values(ended(bench, [DBT], {"o0": dict}, kind="dbt"))["o0"]
-    meta = bench.create({"submit": {"tasks": [DBT]}, "outputs": {"kind": "dbt"}}, outputs={"o0": str}, prefix="s3://b/2")
+    meta = bench.create(
+        {"submit": {"tasks": [DBT]}, "outputs": {"kind": "dbt"}},
+        outputs={"o0": str},
+        prefix="s3://b/2",
+    )
     as_text = values(bench.settle(meta))["o0"]
 
     assert b"success" in as_dict.SerializeToString()
@@ -172,7 +204,12 @@ def test_dbt_artefacts(bench: Any, artefacts: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "said"), [(b"no archive", "cannot be read"), (archive({})[:40], "cannot be read"), (None, "no artefacts")]
+    ("data", "said"),
+    [
+        (b"no archive", "cannot be read"),
+        (archive({})[:40], "cannot be read"),
+        (None, "no artefacts"),
+    ],
 )
 def test_dbt_artefacts_that_are_none(bench: Any, artefacts: Any, data: Any, said: str) -> None:
     artefacts.data = data or b""
@@ -185,14 +222,21 @@ def test_dbt_artefacts_that_are_none(bench: Any, artefacts: Any, data: Any, said
     assert said in resource.message
 
 
-def test_rows_of_a_sql_task(bench: Any) -> None:
-    bench.vendor.put_file("/Shared/a.sql", "SELECT 7 AS n")
-    sql = {"warehouse_id": bench.vendor.warehouse_id, "file": {"path": "/Shared/a.sql", "source": "WORKSPACE"}}
-    task = {"task_key": "main", "sql_task": sql}
+def test_the_result_of_a_sql_task(bench: Any) -> None:
+    output = {
+        "sql_output": {
+            "query_output": {"output_link": "https://a/1", "sql_statements": [{"lookup_key": "k"}]}
+        }
+    }
+    bench.vendor.script.add(Scripted(output=output), kind="sql_task")
+    task = {"task_key": "main", "sql_task": {"warehouse_id": "w", "query": {"query_id": "q"}}}
 
-    resource = ended(bench, [task], {"o0": list[int]}, kind="sql")
+    link = values(ended(bench, [task], {"o0": str}, kind="sql"))["o0"]
+    custom = {"submit": {"tasks": [task]}, "outputs": {"kind": "sql"}}
+    rows = bench.settle(bench.create(custom, outputs={"o0": list[int]}, prefix="s3://b/2"))
 
-    assert "n" in str(resource.outputs) or "no statement" in resource.message
+    assert link.scalar.primitive.string_value == "https://a/1"
+    assert "use a statement (DatabricksSQLTask)" in rows.message
 
 
 def test_outputs_that_are_too_large_are_told(bench: Any) -> None:

@@ -45,7 +45,9 @@ def run(**resource: Any) -> Run:
     return Run({"run_id": 1, **resource})
 
 
-def ended(result: str = "", code: str = "", kind: str = "", state: str = "TERMINATED", **more: Any) -> Run:
+def ended(
+    result: str = "", code: str = "", kind: str = "", state: str = "TERMINATED", **more: Any
+) -> Run:
     details = {name: word for name, word in (("code", code), ("type", kind)) if word}
     return run(
         state={"life_cycle_state": state, **({"result_state": result} if result else {})},
@@ -62,7 +64,9 @@ def test_every_code_is_a_phase_with_advice(code: str, kind: str) -> None:
     if code == "SUCCESS":
         assert found is None
         return
-    assert found is not None and found.advice and issubclass(found.error, (TaskError, RetryableError))
+    assert (
+        found is not None and found.advice and issubclass(found.error, (TaskError, RetryableError))
+    )
     own_fault = code in errors.BY_TYPE and kind == "CLIENT_ERROR"
     assert found.error is (TaskError if own_fault else errors.TERMINATIONS[code].error)
 
@@ -111,7 +115,11 @@ def test_the_failed_task_says_more_than_the_run() -> None:
 
     found = verdict(ended("FAILED", "RUN_EXECUTION_ERROR", "CLIENT_ERROR", tasks=[after, task]))
 
-    assert found is not None and found.word == "LIBRARY_INSTALLATION_ERROR" and found.error is TaskError
+    assert (
+        found is not None
+        and found.word == "LIBRARY_INSTALLATION_ERROR"
+        and found.error is TaskError
+    )
 
 
 def test_options_of_the_task_decide_about_code_and_cancels() -> None:
@@ -125,5 +133,11 @@ def test_options_of_the_task_decide_about_code_and_cancels() -> None:
 
 
 def test_tables_name_only_kinds_of_errors() -> None:
-    for table in (errors.TERMINATIONS, errors.RESULTS, errors.TYPES, errors.REFUSALS, errors.STATEMENT_ERRORS):
+    for table in (
+        errors.TERMINATIONS,
+        errors.RESULTS,
+        errors.TYPES,
+        errors.REFUSALS,
+        errors.STATEMENT_ERRORS,
+    ):
         assert all(issubclass(advice.error, AgentError) for advice in table.values())

@@ -13,7 +13,12 @@ ON = "0101-000000-local000"
 
 
 def jar(key: str, **more: Any) -> dict[str, Any]:
-    return {"task_key": key, "spark_jar_task": {"main_class_name": "Main"}, "existing_cluster_id": ON, **more}
+    return {
+        "task_key": key,
+        "spark_jar_task": {"main_class_name": "Main"},
+        "existing_cluster_id": ON,
+        **more,
+    }
 
 
 GRAPH = {"submit": {"tasks": [jar("load"), jar("score", depends_on=[{"task_key": "load"}])]}}
@@ -86,7 +91,9 @@ def test_a_refused_repair_is_a_run_of_its_own(bench: Any) -> None:
     bench.vendor.script.add(Scripted.failing("OSError: flaky"), times=1)
     first = tried(bench, GRAPH, 0)
     bench.settle(first)
-    bench.vendor.faults.add("runs.repair", status=400, reason="INVALID_STATE", message="not repairable", times=None)
+    bench.vendor.faults.add(
+        "runs.repair", status=400, reason="INVALID_STATE", message="not repairable", times=None
+    )
 
     second, again = tried(bench, GRAPH, 1), tried(bench, GRAPH, 1)
 
@@ -141,7 +148,11 @@ def test_a_deleted_run_is_not_repaired(bench: Any) -> None:
 
 
 def test_a_job_is_repaired_with_its_parameters(bench: Any) -> None:
-    job = bench.vendor.create_job({"name": "nightly", "tasks": [jar("load")], "parameters": [{"name": "day", "default": "0"}]})
+    job = bench.vendor.create_job({
+        "name": "nightly",
+        "tasks": [jar("load")],
+        "parameters": [{"name": "day", "default": "0"}],
+    })
     custom = {"run_now": {"job_id": str(job), "params": {"job_parameters": {"day": "7"}}}}
     bench.vendor.script.add(Scripted.failing("OSError: flaky"), times=1)
     bench.settle(tried(bench, custom, 0))

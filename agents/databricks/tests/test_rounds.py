@@ -31,7 +31,11 @@ def agent() -> DatabricksAgent:
 
 
 def create(databricks: DatabricksAgent, number: int) -> list[DatabricksJobMeta]:
-    task = {"task_key": "a", "spark_jar_task": {"main_class_name": "M"}, "existing_cluster_id": "0101-000000-local000"}
+    task = {
+        "task_key": "a",
+        "spark_jar_task": {"main_class_name": "M"},
+        "existing_cluster_id": "0101-000000-local000",
+    }
     template = task_template("databricks_job", custom={"submit": {"tasks": [task]}})
 
     async def all_of_them() -> list[DatabricksJobMeta]:
@@ -117,7 +121,10 @@ class Crowded(FakeServer):
 
     @route("GET", "/api/2.2/jobs/runs/list", inline=True)
     def list(self, request: Request) -> Reply:
-        low, high = (int(request.query.get(n, d)) for n, d in (("start_time_from", 0), ("start_time_to", 2**62)))
+        low, high = (
+            int(request.query.get(n, d))
+            for n, d in (("start_time_from", 0), ("start_time_to", 2**62))
+        )
         before = int(request.query.get("page_token", 2**62))
         found = [n for n in self.ids if low <= n <= high and n < before][: PAGE + 1]
         page = [_run(n) for n in found[:PAGE]]
@@ -168,7 +175,9 @@ def test_slices_have_no_gaps_and_whole_pages() -> None:
     made = slices_of(metas_of(range(1000, 1_001_000, 1000)))
 
     assert made[0].to_ms is None
-    assert [later.from_ms for later in made[:-1]] == [(earlier.to_ms or 0) + 1 for earlier in made[1:]]
+    assert [later.from_ms for later in made[:-1]] == [
+        (earlier.to_ms or 0) + 1 for earlier in made[1:]
+    ]
     assert all(len(part.wanted) % PAGE == 0 for part in made)
     assert sum(len(part.wanted) for part in made) == 1000
 

@@ -27,7 +27,11 @@ class WithHistory(LocalDatabricks):
     def history(self, request: Request) -> Reply:
         """See https://docs.databricks.com/api/workspace/queryhistory/list for the form."""
         found = [
-            {"query_id": each.statement_id, "status": each.state, "query_tags": each.body.get("query_tags")}
+            {
+                "query_id": each.statement_id,
+                "status": each.state,
+                "query_tags": each.body.get("query_tags"),
+            }
             for each in self.statements._known.values()
         ]
         return Reply(200, {"res": found})
@@ -48,7 +52,10 @@ def value_of(literal: Any) -> Any:
 
 def result(bench: Any, sql: str, output: Any, kind: str = "scalar", **said: Any) -> Any:
     """Return the one output of a statement."""
-    custom = {"statement": said.pop("statement", {}), "outputs": {"kind": kind, **said.pop("source", {})}}
+    custom = {
+        "statement": said.pop("statement", {}),
+        "outputs": {"kind": kind, **said.pop("source", {})},
+    }
     resource = bench.settle(bench.create(custom, sql=sql, outputs={"o0": output}, **said))
     assert resource.phase is Phase.SUCCEEDED, resource.message
     return resource.outputs.to_flyte_idl().literals["o0"]
@@ -71,8 +78,16 @@ def test_one_value_is_typed(bench: Any, sql: str, output: Any, field: str, expec
 
 
 def test_rows_become_dicts_or_a_column(bench: Any) -> None:
-    rows = result(bench, "SELECT * FROM (VALUES (1, 'a'), (2, 'b')) AS t(n, s) ORDER BY n", list[dict], "rows")
-    column = result(bench, "SELECT * FROM (VALUES (1), (2)) AS t(n) ORDER BY n", list[int], "rows", prefix="s3://b/2")
+    rows = result(
+        bench, "SELECT * FROM (VALUES (1, 'a'), (2, 'b')) AS t(n, s) ORDER BY n", list[dict], "rows"
+    )
+    column = result(
+        bench,
+        "SELECT * FROM (VALUES (1), (2)) AS t(n) ORDER BY n",
+        list[int],
+        "rows",
+        prefix="s3://b/2",
+    )
 
     assert len(rows.collection.literals) == 2
     assert [item.scalar.primitive.integer for item in column.collection.literals] == [1, 2]
@@ -88,7 +103,10 @@ def test_a_row_becomes_an_output_for_each_column(bench: Any) -> None:
 
 
 def test_parameters_are_typed(bench: Any) -> None:
-    said = {"inputs": {"n": int, "day": dt.datetime}, "values": {"n": 41, "day": dt.datetime(2026, 1, 2)}}
+    said = {
+        "inputs": {"n": int, "day": dt.datetime},
+        "values": {"n": 41, "day": dt.datetime(2026, 1, 2)},
+    }
     types = {"n": "BIGINT", "day": "DATE"}
 
     literal = result(bench, "SELECT :n + 1", int, statement={"parameters": types}, **said)
@@ -127,7 +145,11 @@ def test_a_parameter_of_nothing_is_null(bench: Any) -> None:
         ("LONG", "9007199254740993", 9007199254740993),
         ("DECIMAL", "1.10", decimal.Decimal("1.10")),
         ("DATE", "2026-01-02", dt.date(2026, 1, 2)),
-        ("TIMESTAMP", "2026-01-02T03:04:05.000Z", dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.timezone.utc)),
+        (
+            "TIMESTAMP",
+            "2026-01-02T03:04:05.000Z",
+            dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.timezone.utc),
+        ),
         ("BOOLEAN", "true", True),
         ("ARRAY", "[1, 2]", [1, 2]),
         ("BINARY", "aGk=", b"hi"),
@@ -149,7 +171,9 @@ def test_create_twice_is_one_statement(bench: Any) -> None:
     assert tag["key"] == TAG
 
 
-@pytest.mark.parametrize("fault", [{"drop_connection": "after"}, {"status": 503, "work_first": True}])
+@pytest.mark.parametrize(
+    "fault", [{"drop_connection": "after"}, {"status": 503, "work_first": True}]
+)
 def test_a_statement_whose_answer_is_lost_is_found(bench: Any, fault: Any) -> None:
     bench.vendor.faults.add("statements.execute", times=1, **fault)
 
@@ -204,9 +228,12 @@ def test_what_goes_wrong_is_told(bench: Any, sql: str, source: Any, said: str) -
 
 
 @pytest.mark.parametrize(
-    ("sql", "variable", "said"), [("", "w", "sql: found no text"), ("SELECT 1", "", "statement.warehouse_id")]
+    ("sql", "variable", "said"),
+    [("", "w", "sql: found no text"), ("SELECT 1", "", "statement.warehouse_id")],
 )
-def test_what_is_missing_is_told(bench: Any, monkeypatch: Any, sql: str, variable: str, said: str) -> None:
+def test_what_is_missing_is_told(
+    bench: Any, monkeypatch: Any, sql: str, variable: str, said: str
+) -> None:
     monkeypatch.setenv("DATABRICKS_WAREHOUSE_ID", variable)
 
     assert said in bench.get(bench.create({"statement": {}}, sql=sql or None)).message
@@ -214,7 +241,9 @@ def test_what_is_missing_is_told(bench: Any, monkeypatch: Any, sql: str, variabl
 
 @pytest.mark.parametrize("code", sorted(errors.STATEMENT_ERRORS))
 def test_every_error_code_is_a_kind_of_error(code: str) -> None:
-    found = failure_of({"status": {"state": "FAILED", "error": {"error_code": code, "message": "m"}}})
+    found = failure_of({
+        "status": {"state": "FAILED", "error": {"error_code": code, "message": "m"}}
+    })
 
     assert isinstance(found, (TaskError, RetryableError))
     assert found.code == f"DATABRICKS.{code}"
@@ -241,4 +270,7 @@ def test_metrics_logs_and_links(bench: Any) -> None:
 def test_without_a_history_the_statement_is_sent(bench: Any) -> None:
     bench.vendor.faults.add("history", status=403, reason="PERMISSION_DENIED", times=None)
 
-    assert bench.settle(bench.create(ROWS, sql="SELECT 1", outputs={"o0": list[int]})).phase is Phase.SUCCEEDED
+    assert (
+        bench.settle(bench.create(ROWS, sql="SELECT 1", outputs={"o0": list[int]})).phase
+        is Phase.SUCCEEDED
+    )

@@ -31,7 +31,9 @@ def of_refusal(error: Any, *, of_job: bool) -> AgentError:
         of_job: Whether the request was about one run or statement, so that "not found" speaks of that.
     """
     message = _plain(str(error))
-    code = str(error.error_code or "") or _by_class(error)
+    code = str(error.error_code or "")
+    if not code or code.isdigit() or _by_class(error) == "UNAUTHENTICATED":  # some answers repeat the status
+        code = _by_class(error)
     if _EXPIRED.search(message) and code in ("PERMISSION_DENIED", "UNAUTHENTICATED", "BAD_REQUEST"):
         code = "UNAUTHENTICATED"  # a token that has expired is refused with 403
     if says_deleted(message):

@@ -129,7 +129,6 @@ class DatabricksClient:
             "GET",
             f"{_JOBS}/runs/get-output",
             {"run_id": task_run_id},
-            
         )
 
     def list_active(

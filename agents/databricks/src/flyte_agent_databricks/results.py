@@ -8,7 +8,7 @@ import tarfile
 import zlib
 from typing import TYPE_CHECKING, Any
 
-from flyte_agent_core import TaskError
+from flyte_agent_core import JobNotFound, TaskError
 from flyte_agent_core.outputs import OutputSpec
 
 from .body import VALUE_KEY
@@ -78,7 +78,7 @@ def task_of(run: Run, key: str, kinds: tuple[str, ...]) -> Run:
         return fitting[0]
     if not tasks and not key:
         return run
-    names = ", ".join(task.task_key for task in fitting or tasks)
+    names = ", ".join(sorted(task.task_key for task in fitting or tasks))
     raise TaskError(
         f"outputs.task: found {len(fitting)} tasks{f' called {key!r}' if key else ''} with such an output ({names}), "
         "expected one. Name the task whose output it is.",
@@ -122,7 +122,7 @@ def _named(text: str, spec: OutputSpec) -> dict[str, Any]:
     if len(spec.names) == 1 and not (isinstance(value, dict) and set(value) == {name}):
         return {name: value}
     if not isinstance(value, dict):
-        names = ", ".join(spec.names)
+        names = ", ".join(sorted(spec.names))
         raise TaskError(
             f"The exit value is a {type(value).__name__}, expected an object with {names}",
             code="DATABRICKS.NO_RESULT",
@@ -138,24 +138,25 @@ def _whole(value: Any, kind: Any) -> Any:
 
 
 async def _sql(calls: Calls, meta: DatabricksJobMeta, run: Run, spec: OutputSpec) -> dict[str, Any]:
-    """Return the rows of a SQL task's query, whose output names a link and the statements' ids."""
+    """Return the page with a SQL task's result, or its rows where its statement can still be read."""
     from .statement_rows import values_of
 
     task = task_of(run, meta.task, ("sql_task",))
     output = part(await calls.output(task.run_id), "sql_output")
     query = part(output, "query_output")
-    ids = [
-        str(item["lookup_key"])
-        for item in dicts(query.get("sql_statements"))
-        if item.get("lookup_key")
-    ]
-    if not ids:
+    name, link = spec.names[0], str(query.get("output_link") or "")
+    if spec.kinds[name] == "str" and link:
+        return {name: link}
+    found = [str(item.get("lookup_key") or "") for item in dicts(query.get("sql_statements"))]
+    last = found[-1] if found else "none"
+    try:
+        statement = await calls.run(lambda client: client.get_statement(last))
+    except JobNotFound:
         raise TaskError(
-            f"SQL task {task.task_key!r} has left no statement whose rows could be read. Use a query, or a statement "
-            "(DatabricksSQLTask) for rows.",
+            f"The rows of SQL task {task.task_key!r} cannot be read: Databricks keeps them for its own page. Declare the "
+            "output as str for the address of that, or use a statement (DatabricksSQLTask) for rows.",
             code="DATABRICKS.NO_RESULT",
-        )
-    statement = await calls.run(lambda client: client.get_statement(ids[-1]))
+        ) from None
     kind = "scalar" if not isinstance(spec.kinds[spec.names[0]], list) else "rows"
     return await values_of(calls, statement, kind, meta.max_rows, spec)
 
