@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import io
 import re
@@ -56,7 +57,12 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..
     monkeypatch.syspath_prepend(str(tmp_path))
 
     def call(
-        word: str, *options: str, task: str = "say", fast: bool = False, module: str = ""
+        word: str,
+        *options: str,
+        task: str = "say",
+        fast: bool = False,
+        module: str = "",
+        place: str = ".",
     ) -> Path:
         name = module or f"words_{next(COUNT)}"
         prefix = tmp_path / f"out-{name}"
@@ -74,7 +80,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..
             archive = tmp_path / f"{name}.tar.gz"
             pack(archive, {f"{name}.py": CODE, "beside.txt": "x"})
             command = [
-                "pyflyte-fast-execute", "--additional-distribution", str(archive), "--dest-dir", ".", "--", *command,
+                "pyflyte-fast-execute", "--additional-distribution", str(archive), "--dest-dir", place, "--", *command,
             ]  # fmt: skip
         elif not module:
             (tmp_path / f"{name}.py").write_text(CODE)
@@ -115,6 +121,21 @@ def test_the_code_of_a_fast_registration_is_unpacked_where_the_body_runs(run: An
     assert (Path.cwd(), list(sys.path)) == before
 
 
+def test_the_code_goes_where_the_registration_says_if_it_can(run: Any, tmp_path: Path) -> None:
+    place = tmp_path / "root"
+    place.mkdir()
+    assert outputs_in(run("hello", fast=True, place=str(place))) == {"o0": "hello  True"}
+    assert (place / "beside.txt").exists()
+
+
+def test_a_notebooks_streams_are_no_files(run: Any) -> None:
+    """flytekit's fault handler asks standard error for its number."""
+    said = io.StringIO()
+    with contextlib.redirect_stderr(said):
+        assert outputs_in(run("hello")) == {"o0": "hello  False"}
+        assert sys.stderr is said
+
+
 def test_an_error_of_the_body_is_the_error(run: Any, tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError, match="nothing to divide"):
         run("bad")
@@ -147,9 +168,10 @@ def test_a_missing_module_says_how_to_bring_the_code(run: Any) -> None:
         run("x", module="nowhere_to_be_found")
 
 
-def test_storage_that_fails_is_tried_again(run: Any, tmp_path: Path) -> None:
-    """The inputs are not there."""
-    prefix = tmp_path / "out-gone"
+@pytest.mark.parametrize("place", ["out-gone", "file/out"], ids=["no-inputs", "cannot-be-written"])
+def test_storage_that_fails_is_tried_again(run: Any, tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").touch()
+    prefix = tmp_path / place
     (tmp_path / "words_gone.py").write_text(CODE)
     with pytest.raises(TryAgain):
         run_task([
