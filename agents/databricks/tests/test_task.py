@@ -372,7 +372,7 @@ NOTEBOOK = Notebook("/Workspace/a")
         (lambda: DatabricksConfig(timeout_s=-1), "whole seconds"),
         (lambda: DatabricksConfig(libraries="x"), r"Write \['x'\]"),
         (lambda: DatabricksConfig(libraries=[{"pypy": {}}]), "Did you mean 'pypi'"),
-        (lambda: DatabricksConfig(queue={"enbled": True}), "Did you mean 'enabled'"),
+        (lambda: DatabricksConfig(queue={"enable": True}), "Did you mean 'enabled'"),
         (lambda: NewCluster("16.4", "m6i.xlarge"), "a number of workers, or autoscale"),
         (lambda: NewCluster("16.4", "m", 2, instnce_pool_id="p"), "Did you mean 'instance_pool_id'"),
         (lambda: NewCluster("16.4", "m", 2, spark_conf={"fs.azure.secret": "x"}), "a value written out"),

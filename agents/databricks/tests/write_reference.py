@@ -41,8 +41,8 @@ def flyte(advice: Advice) -> str:
     return "FAILED" if issubclass(advice.error, TaskError) else "SUCCEEDED"
 
 
-def advised(advices: dict[str, Advice]) -> list[tuple[str, str, str]]:
-    return [(f"`{name}`", flyte(found), found.text) for name, found in sorted(advices.items())]
+def advised(codes: dict[str, Advice]) -> list[tuple[str, str, str]]:
+    return [(f"`{name}`", flyte(found), found.text) for name, found in sorted(codes.items())]
 
 
 def phased(found: phases.PhaseTable) -> list[tuple[str, str]]:
