@@ -159,31 +159,31 @@ def test_jobs_are_kept_changed_and_found_by_name(desk, write):
 
 def test_the_sdk_uploads_notebooks_and_files(desk, write):
     workspace = desk.client.workspace
-    workspace.mkdirs("/Users/me/deep")
+    workspace.mkdirs("/Shared/me/deep")
     source = io.BytesIO(b"dbutils.notebook.exit('up')")
     workspace.upload(
-        "/Users/me/deep/n", source, format=ImportFormat.SOURCE, language=Language.PYTHON
+        "/Shared/me/deep/n", source, format=ImportFormat.SOURCE, language=Language.PYTHON
     )
-    run = desk.run(write.notebook("/Users/me/deep/n"))
+    run = desk.run(write.notebook("/Shared/me/deep/n"))
     assert desk.output(run.run_id).notebook_output.result == "up"
     content = base64.b64encode(b"print('file')").decode()
-    workspace.import_("/Users/me/f.py", content=content, format=ImportFormat.AUTO)
+    workspace.import_("/Shared/me/f.py", content=content, format=ImportFormat.AUTO)
     found = {
-        each.path: each.object_type.value for each in workspace.list("/Users/me", recursive=False)
+        each.path: each.object_type.value for each in workspace.list("/Shared/me", recursive=False)
     }
-    assert found == {"/Users/me/deep": "DIRECTORY", "/Users/me/f.py": "FILE"}
-    status = workspace.get_status("/Users/me/deep/n")
+    assert found == {"/Shared/me/deep": "DIRECTORY", "/Shared/me/f.py": "FILE"}
+    status = workspace.get_status("/Shared/me/deep/n")
     assert (status.object_type.value, status.language.value) == ("NOTEBOOK", "PYTHON")
     assert b"# Databricks notebook source" in base64.b64decode(
-        workspace.export("/Users/me/deep/n").content
+        workspace.export("/Shared/me/deep/n").content
     )
     with pytest.raises(DatabricksError, match="already exists"):
-        workspace.import_("/Users/me/f.py", content=content, format=ImportFormat.AUTO)
+        workspace.import_("/Shared/me/f.py", content=content, format=ImportFormat.AUTO)
     with pytest.raises(BadRequest, match="not empty"):
-        workspace.delete("/Users/me/deep")
-    workspace.delete("/Users/me/deep", recursive=True)
+        workspace.delete("/Shared/me/deep")
+    workspace.delete("/Shared/me/deep", recursive=True)
     with pytest.raises(NotFound):
-        workspace.get_status("/Users/me/deep")
+        workspace.get_status("/Shared/me/deep")
     for body in ({"format": "SOURCE", "language": "SCALA"}, {"format": "DBC"}, {"content": "%"}):
         given = {"path": "/x", "content": content, **body}
         with pytest.raises(BadRequest):

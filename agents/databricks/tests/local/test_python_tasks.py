@@ -8,6 +8,8 @@ import zipfile
 
 import pytest
 
+from flyte_agent_databricks.local.driver.dbruntime.notebooks import NotebookError, read, script
+
 NOTEBOOK = """\
 who = dbutils.widgets.get("who")
 # COMMAND ----------
@@ -24,8 +26,8 @@ raise RuntimeError("never reached")
 
 
 def test_a_notebook_gets_parameters_and_hands_back_a_value(desk, write):
-    desk.server.put_notebook("/Users/me/hello", NOTEBOOK)
-    run = desk.run(write.notebook("/Users/me/hello", who="Ann"))
+    desk.server.put_notebook("/Shared/me/hello", NOTEBOOK)
+    run = desk.run(write.notebook("/Shared/me/hello", who="Ann"))
     assert (run.state.life_cycle_state.value, run.state.result_state.value) == (
         "TERMINATED",
         "SUCCESS",
@@ -255,6 +257,108 @@ def test_environment_variables_are_the_clusters(desk, write, monkeypatch):
     cluster = {"num_workers": 1, "spark_env_vars": {"MODE": "fast"}}
     run = desk.run(write.file("/Workspace/env.py", new_cluster=cluster))
     assert desk.output(run.run_id).logs == "fast local []\n"
+
+
+def test_environment_variables_come_with_environments_and_by_key(desk, write):
+    desk.server.put_file("/Workspace/env.py", "import os\nprint(os.environ['A'], os.environ['B'])")
+    task = write.file(
+        "/Workspace/env.py", new_cluster=None, environment_key="e", environment_variables_key="k"
+    )
+    run = desk.run(
+        task,
+        environments=[
+            {"environment_key": "e", "spec": {"client": "2", "environment_vars": {"A": 1}}}
+        ],
+        environment_variables=[
+            {"environment_variables_key": "k", "spec": {"variables": {"B": "2"}}}
+        ],
+    )
+    assert desk.output(run.run_id).logs == "1 2\n"
+
+
+def test_tasks_of_a_job_share_its_clusters(desk, write):
+    desk.server.put_file("/Workspace/env.py", "import os\nprint(os.environ['MODE'])")
+    tasks = [
+        write.file("/Workspace/env.py", key=key, new_cluster=None, job_cluster_key="c")
+        for key in "ab"
+    ]
+    cluster = {"job_cluster_key": "c", "new_cluster": {"spark_env_vars": {"MODE": "shared"}}}
+    job = desk.server.create_job({"tasks": tasks, "job_clusters": [cluster]})
+    run = desk.ended(desk.client.jobs.run_now(job).run_id)
+    assert run.state.result_state.value == "SUCCESS"
+    (cluster_id,) = {each.cluster_instance.cluster_id for each in run.tasks}
+    assert desk.output(run.run_id, "b").logs == "shared\n"
+    found = desk.client.clusters.get(cluster_id)
+    assert found.termination_reason.code.value == "JOB_FINISHED"
+    assert cluster_id in [each.cluster_id for each in desk.client.clusters.list()]
+    assert len(run.job_clusters) == 1
+
+
+def test_a_notebook_of_sql_becomes_calls():
+    cells = read(
+        "-- Databricks notebook source\nSELECT 1\n-- COMMAND ----------\n-- MAGIC %python\n-- MAGIC x = 1\n",
+        "n",
+    )
+    assert script(cells, str) == "_sqldf = _cells.sql('SELECT 1')\nx = 1\n"
+    scala = read(
+        '{"cells": [{"cell_type": "code", "source": "val x = 1"}], "metadata": {"language_info": {"name": "scala"}}}',
+        "n",
+    )
+    assert script(scala, str) == "_cells.refuse('scala')\n"
+    with pytest.raises(NotebookError, match="n is no notebook"):
+        read("x = 1", "n")
+
+
+@pytest.mark.parametrize(
+    ("source", "error"),
+    [
+        ("!ls", "!ls: the local workspace"),
+        ("%pip list", "knows 'install' only"),
+        ("%run ./nowhere", "notebook ./nowhere does not exist"),
+        (
+            "dbutils.fs.put('/Volumes/v/a', 'x'); dbutils.fs.put('/Volumes/v/a', 'y')",
+            "use overwrite=True",
+        ),
+        ("dbutils.fs.ls('/nothing/here')", "No such file or directory"),
+        ("dbutils.fs.ls('/a/../b')", "expected one without '..'"),
+    ],
+)
+def test_what_a_cell_cannot_do_is_told(desk, write, source, error):
+    cells = [{"cell_type": "code", "source": source}]
+    desk.server.put_notebook("/n/cell", json.dumps({"cells": cells}))
+    run = desk.run(write.notebook("/n/cell"))
+    assert error in desk.output(run.run_id).error
+
+
+def test_widgets_have_defaults_and_are_forgotten(desk, write):
+    desk.server.put_notebook(
+        "/n/widgets",
+        "dbutils.widgets.dropdown('a', 'x', ['x', 'y'])\ndbutils.widgets.text('b', 'z')\n"
+        "dbutils.widgets.remove('a')\nfound = dbutils.widgets.getAll()\ndbutils.widgets.removeAll()\n"
+        "dbutils.fs.put('/d/a', 'x', True)\nfound['head'] = dbutils.fs.head('/dbfs/d/a')\n"
+        "dbutils.fs.cp('dbfs:/d', '/Volumes/v/d', True)\nfound['gone'] = dbutils.fs.rm('/no')\n"
+        "dbutils.fs.rm('/d/a')\ndbutils.fs.rm('/d')\n"
+        "found['ls'] = [f.name for f in dbutils.fs.ls('/Volumes/v')]\n"
+        "found['given'] = dbutils.jobs.taskValues.get('none', 'k', default=5)\n"
+        "dbutils.notebook.exit(str(found))",
+    )
+    run = desk.run(write.notebook("/n/widgets"))
+    found = desk.output(run.run_id)
+    assert found.notebook_output.result == (
+        "{'b': 'z', 'head': 'x', 'gone': False, 'ls': ['d/'], 'given': 5}"
+    ), found.error_trace
+
+
+def test_work_that_breaks_is_told_and_kept(write):
+    from flyte_agent_databricks.local import LocalDatabricks
+
+    with LocalDatabricks() as server:
+        desk = write.desk(server)
+        server.put_file("/Workspace/f.py", "pass")
+        run_id = desk.submit(write.file("/Workspace/f.py", libraries=[{"pypi": {"no": "package"}}]))
+        assert desk.ended(run_id).status.termination_details.code.value == "INTERNAL_ERROR"
+        assert "The local workspace broke: KeyError" in desk.output(run_id).error
+        assert len(server.workers.broken) == 1
 
 
 def test_a_repository_is_a_folder_that_was_given(write, tmp_path):

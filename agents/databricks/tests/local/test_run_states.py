@@ -104,6 +104,7 @@ def test_stopping_the_workspace_kills(write):
 
 
 @needs_proc
+@pytest.mark.once
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_tasks_die_with_the_command(write, tmp_path, number):
     """However it ends: asked to, or killed."""

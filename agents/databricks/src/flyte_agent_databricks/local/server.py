@@ -4,7 +4,7 @@ A Databricks workspace on this machine, for the real SDK, without an account or 
 ::
 
     with LocalDatabricks() as server:
-        server.put_notebook("/Users/me/score", "dbutils.notebook.exit('0.9')")
+        server.put_notebook("/Shared/me/score", "dbutils.notebook.exit('0.9')")
         client = WorkspaceClient(host=server.url, token=server.token)
         client.jobs.submit(...)
 
