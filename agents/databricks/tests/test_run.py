@@ -52,7 +52,6 @@ COUNT = iter(range(1000))
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Path]]:
     """Return what runs ``task`` of a module with the word given, and returns the prefix."""
     monkeypatch.setenv("FLYTE_FAIL_ON_ERROR", "")
-    monkeypatch.setenv("FLYTE_AGENT_DATABRICKS_RUN", "")
     monkeypatch.setenv("MOOD", "")
     monkeypatch.syspath_prepend(str(tmp_path))
 

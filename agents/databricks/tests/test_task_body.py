@@ -151,6 +151,7 @@ def test_a_body_runs_in_this_process_without_one(bodies: Any, capfd: Any) -> Non
         bodies.fails(how="luck")
 
 
+@pytest.mark.once
 def test_pyflyte_run_sends_the_body_to_the_workspace(code: Path, shell: Any) -> None:
     """As an author types it, in a process of its own."""
     lines = str(code.with_name("lines.txt"))
@@ -174,6 +175,7 @@ def test_pyflyte_run_sends_the_body_to_the_workspace(code: Path, shell: Any) -> 
     assert all(run.words.is_success for run in runs)
 
 
+@pytest.mark.once
 def test_the_error_of_a_body_is_the_error_of_the_task(bodies: Any, shell: Any) -> None:
     with pytest.raises(FlyteUserException, match="ValueError: no luck today") as caught:
         bodies.fails(how="luck")
@@ -241,6 +243,7 @@ def test_a_body_runs_through_the_service(
     assert outputs["o2"]["mood"] == "good"
 
 
+@pytest.mark.once
 def test_an_error_reaches_flyte_through_the_service(bodies: Any, shell: Any, archive: Path) -> None:
     outcome = propelled(bodies.fails, archive, {"how": "luck"})
 
@@ -366,6 +369,28 @@ def test_a_workspace_that_only_the_task_names_is_told(capfd: Any) -> None:
 
     assert test_named() == 1
     assert "runs in this process: no DATABRICKS_HOST" in capfd.readouterr().err
+
+
+def test_a_body_that_another_body_calls_stays_there(
+    bodies: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABRICKS_HOST", "https://dbc-1.cloud.databricks.com")
+    monkeypatch.setenv("DATABRICKS_RUNTIME_VERSION", "16.4")
+    with pytest.raises(ValueError, match="no luck today"):
+        bodies.fails(how="luck")
+
+
+def test_authors_load_no_library_of_the_vendor() -> None:
+    """Nor pandas, nor PySpark: they are for the machine that computes."""
+    code = (
+        "import sys, flyte_agent_databricks as d; before = set(sys.modules)\n"
+        "[getattr(d, name) for name in d.__all__ if name not in ('DatabricksAgent',)]\n"
+        "print(sorted({'databricks.sdk', 'pandas', 'pyspark', 'requests'} & (set(sys.modules) - before)))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True
+    )
+    assert result.stdout.strip() == "[]"
 
 
 def test_the_stock_configuration_becomes_ours() -> None:

@@ -39,8 +39,6 @@ if TYPE_CHECKING:
 HOST_VARIABLES = ("DATABRICKS_HOST", "FLYTE_DATABRICKS_INSTANCE", "DATABRICKS_CONFIG_PROFILE")
 """Where a shell names the workspace that local runs go to."""
 
-_RUNNING = "FLYTE_AGENT_DATABRICKS_RUN"
-
 
 class DatabricksBodyTask(AgentTask[DatabricksJob], PythonFunctionTask[DatabricksJob]):
     """
@@ -103,7 +101,7 @@ class DatabricksBodyTask(AgentTask[DatabricksJob], PythonFunctionTask[Databricks
 
     def _runs_here(self, ctx: FlyteContext) -> bool:
         is_local = ctx.execution_state is not None and ctx.execution_state.is_local_execution()
-        if not is_local or is_databricks() or _RUNNING in os.environ:
+        if not is_local or is_databricks():
             return True
         if any(os.environ.get(name) for name in HOST_VARIABLES):
             return False
