@@ -99,7 +99,8 @@ def test_a_name_of_no_job_or_of_two_is_a_mistake(bench: Any, jobs: int, said: st
 
     resource = bench.get(bench.create({"run_now": {"job_name": "nightly"}}))
 
-    assert resource.phase is Phase.FAILED and said in resource.message
+    assert resource.phase is Phase.FAILED
+    assert said in resource.message
 
 
 def test_runs_say_whose_they_are(bench: Any) -> None:
@@ -118,7 +119,8 @@ def test_runs_say_whose_they_are(bench: Any) -> None:
     assert name == "flyte task [flytesnacks/development/f0000000000000000000/n0]"
     assert body["timeout_seconds"] == 660
     tags = body["tasks"][0]["new_cluster"]["custom_tags"]
-    assert tags["team"] == "x" and tags["flyte-project"] == "flytesnacks"
+    assert tags["team"] == "x"
+    assert tags["flyte-project"] == "flytesnacks"
 
 
 def test_every_run_ends_some_day(bench: Any) -> None:
@@ -204,7 +206,9 @@ def test_a_result_that_stays_unknown_ends_the_task(bench: Any) -> None:
 
     assert (
         resource.phase is Phase.RETRYABLE_FAILED
-        and resource.error_code == "DATABRICKS.UNKNOWN_RESULT"
+    )
+    assert (
+        resource.error_code == "DATABRICKS.UNKNOWN_RESULT"
     )
 
 
@@ -230,7 +234,8 @@ def test_a_token_whose_run_was_deleted_gives_way_to_the_next(bench: Any) -> None
 
     second = bench.run(lambda: bench.agent.create(**call))
 
-    assert second.run_id != first.run_id and bench.settle(second).phase is Phase.SUCCEEDED
+    assert second.run_id != first.run_id
+    assert bench.settle(second).phase is Phase.SUCCEEDED
 
 
 def test_a_run_that_was_cancelled_is_not_adopted(bench: Any) -> None:
@@ -271,7 +276,8 @@ def test_logs_and_metrics(bench: Any) -> None:
         ]
 
     text = "\n".join(str(line) for line in bench.run(lines))
-    assert "task main: success" in text and "line 2" in text
+    assert "task main: success" in text
+    assert "line 2" in text
     figures = bench.run(lambda: bench.agent.get_metrics(meta))
     assert "task_runs" in str(figures)
 
@@ -279,8 +285,10 @@ def test_logs_and_metrics(bench: Any) -> None:
 def test_facts_for_a_policy(bench: Any) -> None:
     facts = bench.agent.policy_facts(bench.attempt(submit(credentials="team")))
 
-    assert facts["host"] == [bench.vendor.url] and facts["secret"] == ["team"]
-    assert facts["cluster"] == ["0101-000000-local000"] and facts["max_seconds"] == ["604800"]
+    assert facts["host"] == [bench.vendor.url]
+    assert facts["secret"] == ["team"]
+    assert facts["cluster"] == ["0101-000000-local000"]
+    assert facts["max_seconds"] == ["604800"]
     statement = bench.agent.policy_facts(bench.attempt({"statement": {}}, sql="SELECT 1"))
     assert statement["warehouse"] == ["(service default)"]
     job = bench.agent.policy_facts(bench.attempt({"run_now": {"job_id": "7"}}))

@@ -18,7 +18,11 @@ from flyte_agent_databricks.credentials import settings_of
 from flyte_agent_databricks.local.script import Scripted
 from flyte_agent_databricks.sign_in import SignIn
 
-TASK = {"task_key": "a", "spark_jar_task": {"main_class_name": "M"}, "existing_cluster_id": "0101-000000-local000"}
+TASK = {
+    "task_key": "a",
+    "spark_jar_task": {"main_class_name": "M"},
+    "existing_cluster_id": "0101-000000-local000",
+}
 
 
 @pytest.fixture
@@ -40,7 +44,9 @@ def test_the_sdk_is_not_loaded_whole() -> None:
         "from databricks.sdk.core import Config; "
         "print(json.dumps([len(loaded), Config is sdk.core().Config]))"
     )
-    found = subprocess.run([sys.executable, "-W", "ignore", "-c", program], capture_output=True, check=True, text=True)
+    found = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program], capture_output=True, check=True, text=True
+    )
 
     services, is_same = json.loads(found.stdout.splitlines()[-1])
     assert services < 10
@@ -50,7 +56,11 @@ def test_the_sdk_is_not_loaded_whole() -> None:
 def test_requests_say_who_they_are(client: DatabricksClient, vendor: Any) -> None:
     client.submit({"tasks": [TASK]})
 
-    agents = [(r.header(b"user-agent") or b"").decode() for r in vendor.requests if r.route == "runs.submit"]
+    agents = [
+        (r.header(b"user-agent") or b"").decode()
+        for r in vendor.requests
+        if r.route == "runs.submit"
+    ]
     assert "flyte-agent-databricks/" in agents[0]
     assert "partner/Flyte" in agents[0]
 
@@ -66,23 +76,61 @@ def test_ids_stay_text_and_whole(client: DatabricksClient) -> None:
 @pytest.mark.parametrize(
     ("fault", "kind", "code"),
     [
-        ({"status": 429, "reason": "REQUEST_LIMIT_EXCEEDED"}, RetryableError, "DATABRICKS.REQUEST_LIMIT_EXCEEDED"),
-        ({"status": 503, "reason": "TEMPORARILY_UNAVAILABLE"}, RetryableError, "DATABRICKS.TEMPORARILY_UNAVAILABLE"),
+        (
+            {"status": 429, "reason": "REQUEST_LIMIT_EXCEEDED"},
+            RetryableError,
+            "DATABRICKS.REQUEST_LIMIT_EXCEEDED",
+        ),
+        (
+            {"status": 503, "reason": "TEMPORARILY_UNAVAILABLE"},
+            RetryableError,
+            "DATABRICKS.TEMPORARILY_UNAVAILABLE",
+        ),
         ({"status": 500, "reason": "INTERNAL_ERROR"}, RetryableError, "DATABRICKS.INTERNAL_ERROR"),
-        ({"status": 400, "reason": "INVALID_PARAMETER_VALUE"}, TaskError, "DATABRICKS.INVALID_PARAMETER_VALUE"),
+        (
+            {"status": 400, "reason": "INVALID_PARAMETER_VALUE"},
+            TaskError,
+            "DATABRICKS.INVALID_PARAMETER_VALUE",
+        ),
         ({"status": 403, "reason": "PERMISSION_DENIED"}, TaskError, "DATABRICKS.PERMISSION_DENIED"),
-        ({"status": 403, "reason": "PERMISSION_DENIED", "message": "Invalid access token."}, TaskError, "DATABRICKS.UNAUTHENTICATED"),
+        (
+            {"status": 403, "reason": "PERMISSION_DENIED", "message": "Invalid access token."},
+            TaskError,
+            "DATABRICKS.UNAUTHENTICATED",
+        ),
         ({"status": 401, "reason": "UNAUTHENTICATED"}, TaskError, "DATABRICKS.UNAUTHENTICATED"),
         ({"status": 404, "reason": "RESOURCE_DOES_NOT_EXIST"}, JobNotFound, "DATABRICKS.NOT_FOUND"),
-        ({"status": 400, "reason": "INVALID_PARAMETER_VALUE", "message": "Run 7 does not exist."}, JobNotFound, "DATABRICKS.NOT_FOUND"),
-        ({"status": 400, "reason": "COULD_NOT_ACQUIRE_LOCK"}, RetryableError, "DATABRICKS.COULD_NOT_ACQUIRE_LOCK"),
+        (
+            {
+                "status": 400,
+                "reason": "INVALID_PARAMETER_VALUE",
+                "message": "Run 7 does not exist.",
+            },
+            JobNotFound,
+            "DATABRICKS.NOT_FOUND",
+        ),
+        (
+            {"status": 400, "reason": "COULD_NOT_ACQUIRE_LOCK"},
+            RetryableError,
+            "DATABRICKS.COULD_NOT_ACQUIRE_LOCK",
+        ),
         ({"status": 400, "reason": "A_NEW_CODE"}, TaskError, "DATABRICKS.A_NEW_CODE"),
         ({"status": 500, "reason": "A_NEW_CODE"}, RetryableError, "DATABRICKS.A_NEW_CODE"),
-        ({"status": 400, "reason": "BAD_REQUEST", "message": "RPC token bucket limit has been exceeded"}, RetryableError, "DATABRICKS.BAD_REQUEST"),
+        (
+            {
+                "status": 400,
+                "reason": "BAD_REQUEST",
+                "message": "RPC token bucket limit has been exceeded",
+            },
+            RetryableError,
+            "DATABRICKS.BAD_REQUEST",
+        ),
         ({"drop_connection": True}, RetryableError, "DATABRICKS.UNREACHABLE"),
     ],
 )
-def test_refusals_become_ours(client: DatabricksClient, vendor: Any, fault: Any, kind: Any, code: str) -> None:
+def test_refusals_become_ours(
+    client: DatabricksClient, vendor: Any, fault: Any, kind: Any, code: str
+) -> None:
     vendor.faults.add("runs.get", times=None, **fault)
     started_s = time.monotonic()
 
@@ -100,7 +148,9 @@ def test_a_dropped_connection_is_tried_again_once(client: DatabricksClient, vend
     assert client.get_run(run_id)["run_id"] == int(run_id)
 
 
-def test_a_slow_answer_is_not_waited_for_beyond_the_call(client: DatabricksClient, vendor: Any) -> None:
+def test_a_slow_answer_is_not_waited_for_beyond_the_call(
+    client: DatabricksClient, vendor: Any
+) -> None:
     run_id = client.submit({"tasks": [TASK]})
     vendor.faults.add("runs.get", delay_s=30.0, times=None)
     started_s = time.monotonic()
@@ -136,7 +186,9 @@ def test_a_refused_host_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None
     assert time.monotonic() - started_s < 5.0
 
 
-def test_oauth_tokens_are_fetched_and_fetched_again(vendor: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_oauth_tokens_are_fetched_and_fetched_again(
+    vendor: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("DATABRICKS_TOKEN")
     monkeypatch.setenv("DATABRICKS_CLIENT_ID", "sp-1")
     monkeypatch.setenv("DATABRICKS_CLIENT_SECRET", "secret-1")

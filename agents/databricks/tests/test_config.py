@@ -92,7 +92,8 @@ def test_job_clusters_are_given_to_the_tasks_that_name_them() -> None:
 
     made = JobRequest(**submit(*tasks, job_clusters=clusters)).submit
 
-    assert made is not None and "job_clusters" not in made
+    assert made is not None
+    assert "job_clusters" not in made
     assert [t["new_cluster"]["num_workers"] for t in made["tasks"]] == [2, 2]
 
 
@@ -117,9 +118,10 @@ POOL = {"node_type_id": None, "instance_pool_id": "pool"}
         cluster(num_workers=0, is_single_node=True, kind="CLASSIC_PREVIEW"),
         cluster(spark_env_vars={"API_TOKEN": "{{secrets/scope/key}}"}),
         submit(performance_target="COST_OPTIMIZED", duration_target="4h"),
-        submit(git_source={"git_url": "u", "git_provider": "gitHub", "git_branch": "main"}, *[
-            task(notebook_task={"notebook_path": "dir/train"})
-        ]),
+        submit(
+            task(notebook_task={"notebook_path": "dir/train"}),
+            git_source={"git_url": "u", "git_provider": "gitHub", "git_branch": "main"},
+        ),
         submit(queue={"enabled": True}, access_control_list=[{"user_name": "u", "permission_level": "CAN_VIEW"}],
                email_notifications={"on_failure": ["a@b.c"]}, webhook_notifications={"on_start": [{"id": "1"}]}),
         {"run_now": {"job_name": "nightly", "params": {"job_parameters": {"day": "{inputs.day}"}}}},
@@ -163,14 +165,16 @@ MISTAKES: list[tuple[str, dict[str, Any]]] = [
     ("'true' or 'false' of a condition_task", two(depends_on=[{"task_key": "a", "outcome": "true"}])),
     ("tasks that do not wait for each other", two(depends_on=[{"task_key": "b"}])),
     ("at most one of", two(existing_cluster_id="c", new_cluster=CLUSTER)),
-    ("a sql_task has no cluster", submit(task(sql_task={"warehouse_id": "w", "query": {"query_id": "q"}}, existing_cluster_id="c"))),
+    ("a sql_task has no cluster",
+     submit(task(sql_task={"warehouse_id": "w", "query": {"query_id": "q"}}, existing_cluster_id="c"))),
     ("exactly one of query, dashboard", submit(task(sql_task={"warehouse_id": "w"}))),
     ("a spark_submit_task runs on nothing else", submit(task(spark_submit_task={}, existing_cluster_id="c"))),
     ("no compute", submit(task(python_wheel_task={"package_name": "p", "entry_point": "e"}))),
     ("dbt_task.warehouse_id", submit(task(dbt_task={"commands": ["dbt run"]}))),
     ("commands that begin with 'dbt '", submit(task(dbt_task={"commands": ["run"], "warehouse_id": "w"}))),
     ("expected one of environments: (there are none)", two(environment_key="e")),
-    ("none on serverless compute", submit(task(notebook_task=NOTEBOOK, environment_key="e", libraries=[]), environments=ENVIRONMENTS)),
+    ("none on serverless compute",
+     submit(task(notebook_task=NOTEBOOK, environment_key="e", libraries=[]), environments=ENVIRONMENTS)),
     ("environment_version", submit(environments=[{"environment_key": "e", "spec": {}}])),
     ("each environment_key once", submit(environments=ENVIRONMENTS * 2)),
     ("new_cluster.spark_version", cluster(spark_version=None)),
@@ -185,21 +189,31 @@ MISTAKES: list[tuple[str, dict[str, Any]]] = [
     ("'{{secrets/scope/key}}'", cluster(docker_image={"url": "u", "basic_auth": {"username": "u", "password": "p"}})),
     ("spark_env_vars['DB_PASSWORD']", cluster(spark_env_vars={"DB_PASSWORD": "hunter2"})),
     ("log_analytics_primary_key", cluster(azure_attributes={"log_analytics_info": {"log_analytics_primary_key": "k"}})),
-    ("this or new_cluster, not both", submit(task(notebook_task=NOTEBOOK, new_cluster=CLUSTER, job_cluster_key="c"), job_clusters=[{"job_cluster_key": "c", "new_cluster": CLUSTER}])),
+    ("this or new_cluster, not both",
+     submit(task(notebook_task=NOTEBOOK, new_cluster=CLUSTER, job_cluster_key="c"),
+      job_clusters=[{"job_cluster_key": "c", "new_cluster": CLUSTER}])),
     ("job_cluster_key: found 'c'", submit(task(notebook_task=NOTEBOOK, job_cluster_key="c"))),
     ("job_clusters[0]", submit(job_clusters=[{"key": "c"}])),
     ("a whole path such as", submit(task(notebook_task={"notebook_path": "train"}))),
-    ("a path from the top of the repository", submit(task(notebook_task={"notebook_path": "/train", "source": "GIT"}), git_source={"git_url": "u", "git_provider": "gitHub", "git_tag": "v1"})),
+    ("a path from the top of the repository",
+     submit(task(notebook_task={"notebook_path": "/train", "source": "GIT"}), git_source={"git_url": "u",
+      "git_provider": "gitHub", "git_tag": "v1"})),
     ("or a git_source of the run", submit(task(notebook_task={"notebook_path": "train", "source": "GIT"}))),
-    ("or a git_source of the run", submit(task(sql_task={"warehouse_id": "w", "file": {"path": "a.sql", "source": "GIT"}}))),
-    ("exactly one of git_branch, git_tag", submit(task(dashboard_task={}), git_source={"git_url": "u", "git_provider": "gitHub"})),
+    ("or a git_source of the run",
+     submit(task(sql_task={"warehouse_id": "w", "file": {"path": "a.sql", "source": "GIT"}}))),
+    ("exactly one of git_branch, git_tag",
+     submit(task(dashboard_task={}), git_source={"git_url": "u", "git_provider": "gitHub"})),
     ("access_control_list[0]", submit(access_control_list=[{"permission_level": "CAN_VIEW"}])),
     ("permission_level", submit(access_control_list=[{"user_name": "u"}])),
     ("submit.run_as", submit(run_as={})),
     ("at most 3", submit(webhook_notifications={"on_start": [{"id": "1"}] * 4})),
     ("concurrency: found 0", submit(task(for_each_task={"inputs": "[]", "concurrency": 0, "task": task("i")}))),
-    ("Loops do not nest", submit(task(for_each_task={"inputs": "[]", "task": task("i", for_each_task={"inputs": "[]", "task": task("j")})}))),
-    ("new_cluster or existing_cluster_id", submit(task(for_each_task={"inputs": "[]", "task": task("i", notebook_task=NOTEBOOK, job_cluster_key="c")}))),
+    ("Loops do not nest",
+     submit(task(for_each_task={"inputs": "[]", "task": task("i", for_each_task={"inputs": "[]",
+      "task": task("j")})}))),
+    ("new_cluster or existing_cluster_id",
+     submit(task(for_each_task={"inputs": "[]", "task": task("i", notebook_task=NOTEBOOK,
+      job_cluster_key="c")}))),
     ("a JSON list as text", submit(task(for_each_task={"inputs": "1, 2", "task": task("i")}))),
     ("condition_task.left", submit(task(condition_task={"left": "", "op": "EQUAL_TO", "right": "1"}))),
     ("run_now.job_id, job_name", {"run_now": {}}),
@@ -256,7 +270,8 @@ def test_hosts_are_normalised(written: str, address: str) -> None:
 def test_the_author_constructs_what_the_agent_reads() -> None:
     made = JobRequest(run_now=RunNow(job_id="7"), outputs=OutputSource("run_id"))
 
-    assert made.kind == "run_now" and made.to_custom() == {
+    assert made.kind == "run_now"
+    assert made.to_custom() == {
         "run_now": {"job_id": "7"},
         "outputs": {"kind": "run_id"},
     }

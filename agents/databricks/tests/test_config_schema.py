@@ -19,7 +19,8 @@ from flyte_agent_databricks.config_schema import conform, schema, values_of
 def writer() -> Any:
     path = pathlib.Path(__file__).with_name("write_schema.py")
     spec = importlib.util.spec_from_file_location("write_schema", path)
-    assert spec and spec.loader
+    assert spec
+    assert spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -53,7 +54,7 @@ def test_the_file_is_as_the_writer_writes_it(writer: Any) -> None:
 
 
 def test_every_kind_of_task_is_in_a_rule_or_needs_none() -> None:
-    assert NO_COMPUTE | NEEDS_CLUSTER | NEEDS_ENVIRONMENT <= set(kinds())
+    assert set(kinds()) >= NO_COMPUTE | NEEDS_CLUSTER | NEEDS_ENVIRONMENT
 
 
 @pytest.mark.parametrize(

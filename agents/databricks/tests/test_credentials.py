@@ -66,7 +66,14 @@ def test_no_workspace_is_told() -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["dbc-1.cloud.databricks.com", HOST, "1.1.gcp.databricks.com", "https://ws.corp.example", "https://a.b.example"]
+    "host",
+    [
+        "dbc-1.cloud.databricks.com",
+        HOST,
+        "1.1.gcp.databricks.com",
+        "https://ws.corp.example",
+        "https://a.b.example",
+    ],
 )
 def test_workspaces_that_a_task_may_name(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(HOSTS, "ws.corp.example, *.b.example")
@@ -75,7 +82,13 @@ def test_workspaces_that_a_task_may_name(host: str, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example", "http://adb-1.2.azuredatabricks.net", "https://azuredatabricks.net.evil.example", "https://x.a.b.example"]
+    "host",
+    [
+        "evil.example",
+        "http://adb-1.2.azuredatabricks.net",
+        "https://azuredatabricks.net.evil.example",
+        "https://x.a.b.example",
+    ],
 )
 def test_tokens_are_not_sent_to_anybody_else(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(HOSTS, "*.b.example")
@@ -104,13 +117,20 @@ class Kubernetes(FakeServer):
         found = self.secrets.get(f"{namespace}/{name}")
         if found is None:
             return Reply(404, {})
-        return Reply(200, {"data": {k: base64.b64encode(v.encode()).decode() for k, v in found.items()}})
+        return Reply(
+            200, {"data": {k: base64.b64encode(v.encode()).decode() for k, v in found.items()}}
+        )
 
     @route("GET", "/api/v1/namespaces/{namespace}/serviceaccounts", name="accounts", inline=True)
     def list(self, request: Request, namespace: str) -> Reply:
         return Reply(200, {"items": self.accounts})
 
-    @route("POST", "/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token", name="token", inline=True)
+    @route(
+        "POST",
+        "/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token",
+        name="token",
+        inline=True,
+    )
     def token(self, request: Request, namespace: str, name: str) -> Reply:
         if name == "nobody":
             return Reply(403, {})
@@ -120,7 +140,13 @@ class Kubernetes(FakeServer):
     def azure(self, request: Request) -> Reply:
         if request.query.get("client_id") == "nobody":
             return Reply(400, {})
-        return Reply(200, {"access_token": "canary-" + request.query["resource"][:5], "expires_on": "99999999999"})
+        return Reply(
+            200,
+            {
+                "access_token": "canary-" + request.query["resource"][:5],
+                "expires_on": "99999999999",
+            },
+        )
 
 
 @pytest.fixture
@@ -143,7 +169,9 @@ def stock(custom: dict[str, Any], namespace: str = "ns") -> Account:
     return Account(HOST, "", "p", "d", stock_access.said(custom, namespace))
 
 
-def test_a_namespaces_token_comes_before_the_services(cluster: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_namespaces_token_comes_before_the_services(
+    cluster: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv(stock_access.TOKEN, "canary-of-the-service")
     assert settings_of(stock({}))["token"] == "canary-of-the-service"
 
@@ -181,9 +209,16 @@ def test_a_labelled_service_account_signs_in(cluster: Any) -> None:
         settings_of(stock(custom))
 
 
-def test_a_service_accounts_token_is_exchanged(cluster: Any, vendor: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_service_accounts_token_is_exchanged(
+    cluster: Any, vendor: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("DATABRICKS_TOKEN")
-    fields = {"service_account": "ns/runner", "client_id": "sp-1", "auth_type": "kubernetes-oidc", "host": vendor.url}
+    fields = {
+        "service_account": "ns/runner",
+        "client_id": "sp-1",
+        "auth_type": "kubernetes-oidc",
+        "host": vendor.url,
+    }
 
     client = DatabricksClient(fields)
 
@@ -197,10 +232,16 @@ def test_a_token_that_may_not_be_made_is_told(cluster: Any) -> None:
         kubernetes_api.service_account_token("ns", "nobody", "databricks")
 
 
-def test_a_token_file_signs_in(cluster: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_token_file_signs_in(
+    cluster: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = tmp_path / "jwt"
     file.write_text("canary-jwt")
-    custom = {"databricksAuthType": "oidc_federation", "databricksClientId": "c", "databricksOidcTokenFile": str(file)}
+    custom = {
+        "databricksAuthType": "oidc_federation",
+        "databricksClientId": "c",
+        "databricksOidcTokenFile": str(file),
+    }
 
     found = settings_of(stock(custom))
 
@@ -209,10 +250,17 @@ def test_a_token_file_signs_in(cluster: Any, tmp_path: Any, monkeypatch: pytest.
         settings_of(stock({"databricksAuthType": "oidc_federation"}))
 
 
-def test_a_token_file_is_exchanged(vendor: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_token_file_is_exchanged(
+    vendor: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("DATABRICKS_TOKEN")
     (tmp_path / "jwt").write_text("canary-jwt")
-    fields = {"oidc_token_filepath": str(tmp_path / "jwt"), "client_id": "sp-1", "host": vendor.url, "auth_type": "file-oidc"}
+    fields = {
+        "oidc_token_filepath": str(tmp_path / "jwt"),
+        "client_id": "sp-1",
+        "host": vendor.url,
+        "auth_type": "file-oidc",
+    }
 
     assert DatabricksClient(fields).me()["userName"]
 

@@ -27,17 +27,31 @@ METAS = Path(__file__).parent / "metas"
 
 def custom(vendor: Any = None, **conf: Any) -> dict[str, Any]:
     host = {"databricksInstance": vendor.url} if vendor else {}
-    return {"sparkConf": {"spark.a": "1"}, "applicationsPath": "local:///a.py", "databricksConf": conf, **host}
+    return {
+        "sparkConf": {"spark.a": "1"},
+        "applicationsPath": "local:///a.py",
+        "databricksConf": conf,
+        **host,
+    }
 
 
 CLUSTER = {"spark_version": "16", "node_type_id": "i3", "num_workers": 2.0}
 
 
 def test_a_new_cluster_gets_image_conf_and_variables() -> None:
-    made = submit_of(custom(new_cluster=dict(CLUSTER), run_name="r", timeout_seconds=60, libraries=[{"whl": "w"}]), CONTAINER)
+    made = submit_of(
+        custom(
+            new_cluster=dict(CLUSTER), run_name="r", timeout_seconds=60, libraries=[{"whl": "w"}]
+        ),
+        CONTAINER,
+    )
 
     (task,) = made["tasks"]
-    assert (made["run_name"], made["timeout_seconds"], task["libraries"]) == ("r", 60, [{"whl": "w"}])
+    assert (made["run_name"], made["timeout_seconds"], task["libraries"]) == (
+        "r",
+        60,
+        [{"whl": "w"}],
+    )
     assert task["new_cluster"]["docker_image"] == {"url": "repo/image:1"}
     assert task["new_cluster"]["spark_conf"] == {"spark.a": "1"}
     assert task["new_cluster"]["spark_env_vars"] == {"FLYTE_X": "1", "FLYTE_FAIL_ON_ERROR": "true"}
@@ -69,13 +83,22 @@ def test_a_notebook() -> None:
     said = {"notebookPath": "/a", "notebookBaseParameters": {"x": "1"}}
     made = submit_of({**custom(existing_cluster_id="c"), **said}, CONTAINER)
 
-    assert made["tasks"][0]["notebook_task"] == {"notebook_path": "/a", "base_parameters": {"x": "1"}}
+    assert made["tasks"][0]["notebook_task"] == {
+        "notebook_path": "/a",
+        "base_parameters": {"x": "1"},
+    }
     assert "git_source" not in made
 
 
 def test_a_notebook_of_a_repository() -> None:
     git = {"git_url": "u", "git_provider": "gitHub", "git_tag": "t"}
-    made = submit_of({**custom(environments=[{"environment_key": "default", "spec": {}}], git_source=git), "notebookPath": "a"}, CONTAINER)
+    made = submit_of(
+        {
+            **custom(environments=[{"environment_key": "default", "spec": {}}], git_source=git),
+            "notebookPath": "a",
+        },
+        CONTAINER,
+    )
 
     assert made["tasks"][0]["notebook_task"]["source"] == "GIT"
     assert made["tasks"][0]["environment_key"] == "default"
@@ -97,7 +120,9 @@ def stock(bench: Any) -> Any:
     )
 
 
-def test_a_stock_task_runs_with_the_plugins_variables(bench: Any, stock: Any, monkeypatch: Any) -> None:
+def test_a_stock_task_runs_with_the_plugins_variables(
+    bench: Any, stock: Any, monkeypatch: Any
+) -> None:
     monkeypatch.delenv("DATABRICKS_TOKEN")
     monkeypatch.setenv("FLYTE_DATABRICKS_ACCESS_TOKEN", bench.vendor.token)
 
@@ -109,7 +134,9 @@ def test_a_stock_task_runs_with_the_plugins_variables(bench: Any, stock: Any, mo
     assert bench.body()["idempotency_token"]
 
 
-def test_code_of_a_stock_task_that_fails_is_final_as_it_was(bench: Any, stock: Any, monkeypatch: Any) -> None:
+def test_code_of_a_stock_task_that_fails_is_final_as_it_was(
+    bench: Any, stock: Any, monkeypatch: Any
+) -> None:
     monkeypatch.setenv("FLYTE_DATABRICKS_ACCESS_TOKEN", bench.vendor.token)
     bench.vendor.script.add(Scripted.failing("ValueError: no"), kind="spark_python_task")
 
@@ -120,10 +147,17 @@ def test_a_run_that_the_plugin_has_started_goes_on(bench: Any, monkeypatch: Any)
     monkeypatch.setenv("DATABRICKS_HOST", "https://elsewhere.cloud.databricks.com")
     monkeypatch.setenv("FLYTE_AGENT_DATABRICKS_HOSTS", bench.vendor.url)
     bench.vendor.hold_runs("RUNNING")
-    job = bench.vendor.create_job({"name": "x", "tasks": [{"task_key": "a", "notebook_task": {"notebook_path": "/x"}}]})
+    job = bench.vendor.create_job({
+        "name": "x",
+        "tasks": [{"task_key": "a", "notebook_task": {"notebook_path": "/x"}}],
+    })
     run = bench.vendor.flow.run_of(bench.vendor.store.job(job), "local@workspace.invalid", {})
     bench.vendor.flow.submit(run)
-    written = {"databricks_instance": bench.vendor.url, "run_id": str(run.run_id), "auth_token": bench.vendor.token}
+    written = {
+        "databricks_instance": bench.vendor.url,
+        "run_id": str(run.run_id),
+        "auth_token": bench.vendor.token,
+    }
     kept = bench.agent.metadata_type.decode(json.dumps(written).encode())
 
     resource = bench.run(lambda: bench.agent.get(resource_meta=kept), 9.0)
@@ -144,7 +178,15 @@ def test_metadata_of_the_plugin_is_read(file: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"\x80\x04\x95pickle", b"{}", b'{"v": 1}', b'{"run_id": "abc"}', b'{"v": 1, "run_id": 7}', b"[]"]
+    "data",
+    [
+        b"\x80\x04\x95pickle",
+        b"{}",
+        b'{"v": 1}',
+        b'{"run_id": "abc"}',
+        b'{"v": 1, "run_id": 7}',
+        b"[]",
+    ],
 )
 def test_other_bytes_are_no_metadata_and_run_nothing(data: bytes) -> None:
     kept = DatabricksAgent().metadata_type.decode(data)

@@ -11,7 +11,14 @@ from databricks.sdk.errors.base import DatabricksError
 
 from flyte_agent_core import AgentError, JobNotFound, ProtocolError, RetryableError, TaskError
 from flyte_agent_databricks.api_errors import of_sign_in, to_agent_error
-from flyte_agent_databricks.errors import REFUSALS, RunDeleted, advise, code_of, says_deleted, says_gone
+from flyte_agent_databricks.errors import (
+    REFUSALS,
+    RunDeleted,
+    advise,
+    code_of,
+    says_deleted,
+    says_gone,
+)
 
 RETRYABLE = {
     "TooManyRequests", "InternalError", "TemporarilyUnavailable", "DeadlineExceeded", "Cancelled", "Aborted",
@@ -20,7 +27,9 @@ RETRYABLE = {
 
 
 @pytest.mark.parametrize(
-    "cls", {*platform.STATUS_CODE_MAPPING.values(), *platform.ERROR_CODE_MAPPING.values()}, ids=lambda cls: cls.__name__
+    "cls",
+    {*platform.STATUS_CODE_MAPPING.values(), *platform.ERROR_CODE_MAPPING.values()},
+    ids=lambda cls: cls.__name__,
 )
 def test_every_class_of_the_sdk(cls: Any) -> None:
     made = to_agent_error(cls("said"))
@@ -85,11 +94,15 @@ def test_how_a_run_is_said_to_be_gone(code: str, message: str, gone: bool) -> No
 
 def test_a_deleted_run_of_a_token() -> None:
     assert says_deleted("The run 7 with the idempotency token x was deleted.")
-    assert isinstance(to_agent_error(DatabricksError("run with idempotency token x was deleted")), RunDeleted)
+    assert isinstance(
+        to_agent_error(DatabricksError("run with idempotency token x was deleted")), RunDeleted
+    )
 
 
 def test_a_missing_job_is_the_users_and_a_missing_run_is_not() -> None:
-    error = platform.ResourceDoesNotExist("Job 7 does not exist.", error_code="RESOURCE_DOES_NOT_EXIST")
+    error = platform.ResourceDoesNotExist(
+        "Job 7 does not exist.", error_code="RESOURCE_DOES_NOT_EXIST"
+    )
 
     assert isinstance(to_agent_error(error), TaskError)
     assert isinstance(to_agent_error(error, of_job=True), JobNotFound)

@@ -10,7 +10,7 @@ from flyte_agent_databricks.agent import DatabricksAgent
 
 
 def found(bench: Any) -> dict[str, Any]:
-    return {finding.check: finding for finding in bench.run(lambda: bench.agent.check_health())}
+    return {finding.check: finding for finding in bench.run(bench.agent.check_health)}
 
 
 def test_all_is_well_but_that_it_is_a_stand_in(bench: Any) -> None:
@@ -36,7 +36,9 @@ def test_no_credentials(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     assert found(bench)["credentials"].level == "error"
 
 
-def test_an_expired_token_and_a_missing_warehouse(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_expired_token_and_a_missing_warehouse(
+    bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("DATABRICKS_WAREHOUSE_ID", "none")
     assert found(bench)["warehouse"].level == "error"
     bench.vendor.access.expire()

@@ -65,7 +65,13 @@ def test_every_code_is_a_phase_with_advice(code: str, kind: str) -> None:
         assert found is None
         return
     assert (
-        found is not None and found.advice and issubclass(found.error, (TaskError, RetryableError))
+        found is not None
+    )
+    assert (
+        found.advice
+    )
+    assert (
+        issubclass(found.error, (TaskError, RetryableError))
     )
     own_fault = code in errors.BY_TYPE and kind == "CLIENT_ERROR"
     assert found.error is (TaskError if own_fault else errors.TERMINATIONS[code].error)
@@ -117,8 +123,12 @@ def test_the_failed_task_says_more_than_the_run() -> None:
 
     assert (
         found is not None
-        and found.word == "LIBRARY_INSTALLATION_ERROR"
-        and found.error is TaskError
+    )
+    assert (
+        found.word == "LIBRARY_INSTALLATION_ERROR"
+    )
+    assert (
+        found.error is TaskError
     )
 
 

@@ -45,7 +45,8 @@ def test_only_what_failed_runs_again(bench: Any) -> None:
 
     second = tried(bench, GRAPH, 1)
 
-    assert second.run_id == first.run_id and second.repair
+    assert second.run_id == first.run_id
+    assert second.repair
     assert bench.settle(second).phase is Phase.SUCCEEDED
     assert len(bench.vendor.store.runs) == 1
     ran = [task.key for task in bench.vendor.run(first.run_id).tasks]
@@ -97,7 +98,8 @@ def test_a_refused_repair_is_a_run_of_its_own(bench: Any) -> None:
 
     second, again = tried(bench, GRAPH, 1), tried(bench, GRAPH, 1)
 
-    assert second.run_id == again.run_id != first.run_id and not second.repair
+    assert second.run_id == again.run_id != first.run_id
+    assert not second.repair
     assert bench.settle(second).phase is Phase.SUCCEEDED
 
 
@@ -126,7 +128,8 @@ def test_a_prefix_that_names_no_attempt_is_a_new_run(bench: Any) -> None:
 
     meta = bench.create(GRAPH, retry=1, prefix="s3://b/x/one")
 
-    assert len(bench.vendor.store.runs) == 2 and not meta.repair
+    assert len(bench.vendor.store.runs) == 2
+    assert not meta.repair
 
 
 def test_a_first_attempt_that_made_no_run_leaves_nothing_to_repair(bench: Any) -> None:

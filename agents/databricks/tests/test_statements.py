@@ -121,7 +121,7 @@ def test_parameters_are_typed(bench: Any) -> None:
     ("value", "kind", "text"),
     [
         (dt.datetime(2026, 1, 2, 3, 4, 5, 6), "TIMESTAMP_NTZ", "2026-01-02T03:04:05.000006"),
-        (dt.datetime(2026, 1, 2, 3, tzinfo=dt.timezone(dt.timedelta(hours=2))), "TIMESTAMP", "2026-01-02T01:00:00.000000Z"),
+        (dt.datetime(2026, 1, 2, tzinfo=dt.timezone(-dt.timedelta(hours=1))), "TIMESTAMP", "2026-01-02T01:00:00.000000Z"),
         (dt.timedelta(seconds=1.5), "DOUBLE", "1.5"),
         (True, "BOOLEAN", "true"),
         (2**62 + 1, "BIGINT", str(2**62 + 1)),

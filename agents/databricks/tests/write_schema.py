@@ -60,7 +60,7 @@ def text() -> str:
     lines = []
     for part in ("enums", "types"):
         rows = [f"  {json.dumps(n)}: {json.dumps(made[part][n])}" for n in sorted(made[part])]
-        lines.append(f' {json.dumps(part)}: {{\n' + ",\n".join(rows) + "\n }")
+        lines.append(f" {json.dumps(part)}: {{\n" + ",\n".join(rows) + "\n }")
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 

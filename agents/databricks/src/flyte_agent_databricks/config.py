@@ -59,7 +59,8 @@ class OutputSource(Config):
     Attributes:
         kind: ``none``; ``exit_value``, what a notebook gave to ``dbutils.notebook.exit``: JSON, or text for a single
             ``str``; ``rows``, ``row`` and ``scalar`` of a statement's result; ``sql``, of a SQL task of the run the
-            address of its result for a ``str``, else its rows, where Databricks still gives them; ``dbt``, ``run_results.json`` as a dict, or the address of the artefacts for a
+            address of its result for a ``str``, else its rows, where Databricks still gives them; ``dbt``,
+            ``run_results.json`` as a dict, or the address of the artefacts for a
             ``str``; ``run_job``, the id of the run that a run_job task started; ``run_id``, the run's own id;
             ``values``, task values; ``file``, what the body of a Python task writes where Flyte looks.
         task: Key of the task whose output it is; ``""`` for the only one that has such an output.
@@ -279,6 +280,7 @@ def parse_custom(custom: Mapping[str, Any]) -> JobRequest:
     if isinstance(version, (int, float)) and version > 1:
         raise invalid(
             "version", version, "1",
-            "The task was registered with a newer flyte-agent-databricks than the agent service has: update the service.",
+            "The task was registered with a newer flyte-agent-databricks than the agent service has: update "
+            "the service.",
         )  # fmt: skip
     return JobRequest.from_custom(custom)

@@ -58,7 +58,7 @@ def check_submit(submit: Mapping[str, Any], *, body: bool = False) -> dict[str, 
         raise invalid(
             "submit.idempotency_token", submit["idempotency_token"], "nothing: the agent sets it"
         )
-    request = conform("submit", _with_clusters(submit), "submit")
+    request: dict[str, Any] = conform("submit", _with_clusters(submit), "submit")
     tasks = request.get("tasks") or []
     if not 1 <= len(tasks) <= MAX_TASKS:
         raise invalid("submit.tasks", len(tasks), f"1 to {MAX_TASKS} tasks")

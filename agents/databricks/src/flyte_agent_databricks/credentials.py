@@ -135,7 +135,8 @@ def fingerprint(settings: dict[str, Any]) -> str:
 
 def _unusable(problem: str) -> TaskError:
     return TaskError(
-        f"The secret named in 'credentials' cannot be used: {problem}. Store a personal access token in it, or JSON such "
+        f"The secret named in 'credentials' cannot be used: {problem}. Store a personal access token in it, or "
+        "JSON such "
         'as {"host": "https://…", "client_id": "…", "client_secret": "…"}.',
         code="DATABRICKS.CREDENTIALS",
     )

@@ -30,8 +30,10 @@ async def log_lines(calls: Calls, run_id: str) -> list[str]:
     run = await calls.get(run_id, whole=True)
     lines = [_at(run.start_ms, f"run {run.run_id} created")]
     tasks = sorted(run.tasks, key=lambda task: (task.start_ms, task.task_key))
-    for task in tasks:
-        lines.append(_at(task.start_ms, f"task {task.task_key}: {_state(task)}{_seconds(task)}"))
+    lines += [
+        _at(task.start_ms, f"task {task.task_key}: {_state(task)}{_seconds(task)}")
+        for task in tasks
+    ]
     for task in (tasks or [run])[:_OUTPUTS]:
         if task.has_ended and (task.resource.get("run_id") or not tasks):
             lines += await _output(calls, task)

@@ -1,4 +1,4 @@
-"""A run as the REST API describes it, read without the vendor's library: that makes ``None`` of words it does not know."""
+"""A run as the REST API describes it, read without the vendor's library, which makes ``None`` of unknown words."""
 
 from __future__ import annotations
 

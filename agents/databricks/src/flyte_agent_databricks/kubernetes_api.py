@@ -55,7 +55,8 @@ def service_account_token(namespace: str, name: str, audience: str) -> str:
     token = ((found or {}).get("status") or {}).get("token")
     if not token:
         raise TaskError(
-            f"no token for service account {namespace}/{name}: it does not exist, or the agent service may not make one. "
+            f"no token for service account {namespace}/{name}: it does not exist, or the agent service may not "
+            "make one. "
             "Grant the service's account 'create' on serviceaccounts/token there.",
             code="DATABRICKS.CREDENTIALS",
         )

@@ -58,7 +58,8 @@ def checked(spec: OutputSpec, values: Mapping[str, Any]) -> LiteralMap:
     size = literals.to_flyte_idl().ByteSize()
     if size > MAX_VALUE_BYTES:
         raise TaskError(
-            f"The outputs have {size >> 10:,} KiB; at most {MAX_VALUE_BYTES >> 20} MiB come back as values. Write them to "
+            f"The outputs have {size >> 10:,} KiB; at most {MAX_VALUE_BYTES >> 20} MiB come back as values. "
+            "Write them to "
             "storage or a table, and return where that is.",
             code="DATABRICKS.RESULT_TOO_LARGE",
         )
@@ -93,7 +94,8 @@ async def _exit_value(
     output = part(await calls.output(task.run_id), "notebook_output")
     if output.get("truncated"):
         raise TaskError(
-            f"Databricks has cut the exit value of task {task.task_key!r}: it keeps at most 5 MB. Return less, or write it "
+            f"Databricks has cut the exit value of task {task.task_key!r}: it keeps at most 5 MB. Return less, "
+            "or write it "
             "to storage and return where that is.",
             code="DATABRICKS.RESULT_TOO_LARGE",
         )
@@ -115,7 +117,8 @@ def _named(text: str, spec: OutputSpec) -> dict[str, Any]:
         value = json.loads(text)
     except ValueError:
         raise TaskError(
-            f"The exit value {text[:80]!r} is no JSON, and output {name!r} is declared as {spec.kinds[name]}. Exit with "
+            f"The exit value {text[:80]!r} is no JSON, and output {name!r} is declared as {spec.kinds[name]}. "
+            "Exit with "
             "json.dumps(value), or declare the output as str.",
             code="DATABRICKS.NO_RESULT",
         ) from None
@@ -153,7 +156,8 @@ async def _sql(calls: Calls, meta: DatabricksJobMeta, run: Run, spec: OutputSpec
         statement = await calls.run(lambda client: client.get_statement(last))
     except JobNotFound:
         raise TaskError(
-            f"The rows of SQL task {task.task_key!r} cannot be read: Databricks keeps them for its own page. Declare the "
+            f"The rows of SQL task {task.task_key!r} cannot be read: Databricks keeps them for its own page. "
+            "Declare the "
             "output as str for the address of that, or use a statement (DatabricksSQLTask) for rows.",
             code="DATABRICKS.NO_RESULT",
         ) from None

@@ -1,13 +1,14 @@
 """
 Many runs in few calls: the list of what is active, instead of one request for each run.
 
-``runs/list`` gives 25 active runs a page. What is not among them has ended, and is asked for by itself. Pages follow one
+``runs/list`` gives 25 active runs a page. What is not among them has ended, and is asked for by itself. Pages follow
+one
 another, so the time in which the runs were made is cut into slices that are read side by side, each as long as a number
-of whole pages. Where a workspace has many active runs that are not Flyte's, listing would cost more than asking: a slice
-is given up when too many of its pages hold none of ours.
+of whole pages. Where a workspace has many active runs that are not Flyte's, listing would cost more than asking: a
+slice is given up when too many of its pages hold none of ours.
 
-What the pages showed is kept for a few seconds: a service that was just started gets to know its runs one poll after the
-other.
+What the pages showed is kept for a few seconds: a service that was just started gets to know its runs one poll after
+the other.
 """
 
 from __future__ import annotations

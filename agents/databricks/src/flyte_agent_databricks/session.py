@@ -16,7 +16,7 @@ from flyte_agent_core.rpc import remaining_s
 from . import kubernetes_identity, managed_identity, sdk
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 PRODUCT = "flyte-agent-databricks"
 PARTNER = "Flyte"
@@ -46,8 +46,13 @@ class _Bounded(requests.adapters.HTTPAdapter):
     """Connections that are kept, as many as there are threads; each request ends in time."""
 
     def send(
-        self, request: Any, stream: Any = False, timeout: Any = None, *args: Any, **kwargs: Any
-    ) -> Any:  # requests' own
+        self,
+        request: Any,
+        stream: Any = False,  # noqa: FBT002  # requests' own
+        timeout: Any = None,
+        *args: Any,
+        **kwargs: Any,
+    ) -> Any:
         """Send a request, for as long as the call that is answered has."""
         left = left_s()
         return super().send(
@@ -55,7 +60,10 @@ class _Bounded(requests.adapters.HTTPAdapter):
         )
 
 
-_OWN = {"azure-msi": managed_identity.strategy, "kubernetes-oidc": kubernetes_identity.strategy}
+_OWN: Mapping[str, Callable[[str], Any]] = {
+    "azure-msi": managed_identity.strategy,
+    "kubernetes-oidc": kubernetes_identity.strategy,
+}
 """Ways to sign in that the SDK lacks."""
 
 

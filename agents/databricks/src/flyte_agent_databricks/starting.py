@@ -160,7 +160,8 @@ async def _place(calls: Calls, clock: Clock, planned: Plan, body: dict[str, Any]
                 run_id, run, found=run is not None and 0 < run.start_ms < began_ms - _SKEW_MS
             )
     raise RetryableError(
-        f"the runs of this attempt were cancelled or deleted {len(planned.tokens)} times; the next attempt makes a new one",
+        f"the runs of this attempt were cancelled or deleted {len(planned.tokens)} times; the next attempt "
+        "makes a new one",
         code="DATABRICKS.STOPPED",
     )
 
@@ -191,8 +192,10 @@ def _check_same(run: Run | None, mark: str) -> None:
     name = str(run.resource.get("run_name") or "") if run else ""
     if name and not name.endswith(mark):
         raise TaskError(
-            f"Databricks has a run {run.run_id if run else ''} of this attempt already, and it does something else: its "
-            f"name is {name!r}, expected one that ends with {mark!r}. Two executions write to the same output prefix: give "
+            f"Databricks has a run {run.run_id if run else ''} of this attempt already, and it does something "
+            "else: its "
+            f"name is {name!r}, expected one that ends with {mark!r}. Two executions write to the same output "
+            "prefix: give "
             "this one another name, or the cluster another prefix.",
             code="DATABRICKS.RUN_CONFLICT",
         )

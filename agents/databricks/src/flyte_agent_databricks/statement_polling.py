@@ -70,7 +70,8 @@ def failure_of(statement: Mapping[str, Any], *, adopted: bool = False) -> AgentE
 async def _outputs(calls: Calls, meta: DatabricksJobMeta, statement: Mapping[str, Any]) -> Any:
     if part(statement, "status").get("state") == "CLOSED":
         raise TaskError(
-            "The statement succeeded, but its rows are gone: a warehouse keeps them for an hour. Write them to a table.",
+            "The statement succeeded, but its rows are gone: a warehouse keeps them for an hour. Write them to "
+            "a table.",
             code="DATABRICKS.RESULT_GONE",
         )
     spec = OutputSpec.decode(meta.outputs)

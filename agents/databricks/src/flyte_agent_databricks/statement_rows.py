@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import decimal
+import functools
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from flyte_agent_core.outputs import OutputSpec
 
     from .calls import Calls
+    from .client import DatabricksClient
 
 _CHUNKS = 50
 
@@ -65,12 +67,14 @@ async def _rows(
     total = integer(manifest.get("total_row_count")) or 0
     if not columns:
         raise TaskError(
-            "The statement succeeded but returned no rows to read. End it with a SELECT, or declare no value as output.",
+            "The statement succeeded but returned no rows to read. End it with a SELECT, or declare no value "
+            "as output.",
             code="DATABRICKS.NO_RESULT",
         )
     if strict and (total > max_rows or manifest.get("truncated")):
         raise TaskError(
-            f"The statement returned {total:,} rows{' and more' if manifest.get('truncated') else ''}; the task takes at "
+            f"The statement returned {total:,} rows{' and more' if manifest.get('truncated') else ''}; the task "
+            "takes at "
             f"most {max_rows:,} as values. Write them to a table and return its name, or return less (LIMIT).",
             code="DATABRICKS.RESULT_TOO_LARGE",
         )
@@ -93,13 +97,15 @@ async def _data(calls: Calls, statement: Mapping[str, Any], max_rows: int) -> li
     for _ in range(_CHUNKS):
         if after is None or len(rows) >= max_rows:
             break
-        index = after
-        chunk = await calls.run(
-            lambda client, index=index: client.statement_chunk(statement_id, index)
-        )  # type: ignore[misc]  # bound now
+        read = functools.partial(_chunk, statement_id=statement_id, index=after)
+        chunk = await calls.run(read)
         rows += chunk.get("data_array") or ()
         after = integer(chunk.get("next_chunk_index"))
     return rows[:max_rows]
+
+
+def _chunk(client: DatabricksClient, *, statement_id: str, index: int) -> dict[str, Any]:
+    return client.statement_chunk(statement_id, index)
 
 
 def _first(row: Mapping[str, Any]) -> Any:

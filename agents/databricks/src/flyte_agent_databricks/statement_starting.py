@@ -97,7 +97,8 @@ def body_of(attempt: Attempt, planned: Plan) -> dict[str, Any]:
         )
     if not warehouse:
         raise TaskError(
-            f"statement.warehouse_id: found none in the task or in {WAREHOUSE} of the agent service, expected the id of a "
+            f"statement.warehouse_id: found none in the task or in {WAREHOUSE} of the agent service, expected "
+            "the id of a "
             "SQL warehouse.",
             code="DATABRICKS.NO_WAREHOUSE",
         )
@@ -169,7 +170,7 @@ async def _send(calls: Calls, clock: Clock, body: dict[str, Any], token: str) ->
 
 
 async def _find(calls: Calls, clock: Clock, warehouse: str, token: str) -> str:
-    """Return the id of the statement with this attempt's tag; ``""`` if there is none, or the history may not be read."""
+    """Return the id of the statement with this attempt's tag; ``""`` if none is found, or it may not be looked for."""
     now_s = clock.time()
     times = round((now_s - _LOOK_BACK_S) * 1000), round((now_s + _AHEAD_S) * 1000)
     try:
