@@ -23,6 +23,7 @@ from flyte_agent_databricks import (
     Notebook,
     PythonFile,
     Serverless,
+    SqlFile,
     Step,
     TaskValue,
 )
@@ -96,6 +97,18 @@ def test_a_job_of_the_workspace_is_found_by_its_name(shell: Any) -> None:
 
     assert said(day=dt.date(2024, 1, 31)) == "31.01.2024"
     assert run_id() > 2**53
+
+
+def test_the_result_of_a_sql_file(shell: Any) -> None:
+    """This workspace keeps no statements of jobs."""
+    shell.put_file("/Workspace/c/rows.sql", "SELECT :word AS word")
+    work = SqlFile("/Workspace/c/rows.sql", shell.warehouse_id, {"word": "{inputs.word}"})
+    page = DatabricksTask("page", work, inputs={"word": str}, output=str)
+    assert "/sql/queries/" in page(word="it's")
+
+    rows = DatabricksTask("rows", work, inputs={"word": str}, output=list[Score])
+    with pytest.raises(FlyteUserException, match=r"use a statement \(DatabricksSQLTask\) for rows"):
+        rows(word="it's")
 
 
 def test_a_failure_says_what_and_where(shell: Any) -> None:

@@ -145,7 +145,7 @@ class _Sql(Work):
 
 @dataclass
 class SqlQuery(_Sql):
-    """A query that the workspace keeps; its rows are the output."""
+    """A query that the workspace keeps; the address of its result is the output, or its rows."""
 
     part: ClassVar[str] = "query"
     output: ClassVar[str] = "sql"
@@ -160,7 +160,7 @@ class SqlQuery(_Sql):
 
 @dataclass
 class SqlFile(_Sql):
-    """A file of SQL in the workspace or in the repository of ``git_source``; its rows are the output."""
+    """A file of SQL in the workspace or in ``git_source``; its output is that of :class:`SqlQuery`."""
 
     part: ClassVar[str] = "file"
     output: ClassVar[str] = "sql"
