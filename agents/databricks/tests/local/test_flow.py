@@ -348,7 +348,7 @@ def test_settings_that_cannot_be_are_refused(desk, tasks, match):
 @pytest.mark.parametrize(
     ("settings", "match"),
     [
-        ({"performance_target": "STANDART"}, "STANDART"),
+        ({"performance_target": "STANDARDS"}, "STANDARDS"),
         ({"timeout_seconds": -1}, "timeout_seconds"),
     ],
 )

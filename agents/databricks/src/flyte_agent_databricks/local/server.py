@@ -24,7 +24,6 @@ from pathlib import Path
 from typing import Any
 
 from flyte_agent_testing.server import Fault, Reply, Request
-from flyte_agent_testing.tls import Certificate
 
 from . import access, compute, states
 from .errors import ApiError, code_of, error_reply
@@ -65,7 +64,7 @@ class LocalDatabricks(AuthRoutes, JobRoutes, RunRoutes, FileRoutes, SqlRoutes):
         host: Where to listen.
         port: 0 takes a free one.
         latency_s: How much later every answer comes.
-        tls: Speak ``https`` with this certificate.
+        tls: Speak ``https`` with this ``flyte_agent_testing.tls.Certificate``.
 
     Attributes:
         access: Tokens and permissions.
@@ -91,7 +90,7 @@ class LocalDatabricks(AuthRoutes, JobRoutes, RunRoutes, FileRoutes, SqlRoutes):
         host: str = "127.0.0.1",
         port: int = 0,
         latency_s: float = 0.0,
-        tls: Certificate | None = None,
+        tls: Any = None,
     ) -> None:
         super().__init__(host=host, port=port, latency_s=latency_s, tls=tls)
         self._folder = tempfile.TemporaryDirectory(prefix="local-databricks-")

@@ -21,7 +21,7 @@ CATALOGS = ("main", "hive_metastore")
 _CREATE_CATALOG = re.compile(
     r"CATALOG\s+(IF\s+NOT\s+EXISTS\s+)?[`\"]?(\w+)[`\"]?\s*;?\s*$", re.IGNORECASE
 )
-_COUNTED = {
+_COUNTED: dict[type[Any], tuple[str, ...]] = {
     exp.Insert: ("num_affected_rows", "num_inserted_rows"),
     exp.Update: ("num_affected_rows",),
     exp.Delete: ("num_affected_rows",),
