@@ -174,7 +174,7 @@ def test_news_goes_into_extra_unchecked(bench: Any) -> None:
         (
             Words("TERMINATED", "TIMEDOUT", code="CANCELED", kind="CLIENT_ERROR"),
             Phase.FAILED,
-            "raise timeout_s",
+            "raise the task's timeout_s",
         ),
         (Words("TERMINATED", "CANCELED", code="USER_CANCELED"), Phase.FAILED, "Somebody cancelled"),
         (Words("SKIPPED"), Phase.RETRYABLE_FAILED, "Another run of the job"),

@@ -17,6 +17,7 @@ from flyte_agent_databricks.statement_rows import _MAKERS
 from flyte_agent_databricks.statement_starting import TAG, parameter_text
 from flyte_agent_testing.server import Reply, Request, route
 
+HOUR = dt.timedelta(hours=1)
 ROWS = {"statement": {}, "outputs": {"kind": "rows"}}
 
 
@@ -121,7 +122,7 @@ def test_parameters_are_typed(bench: Any) -> None:
     ("value", "kind", "text"),
     [
         (dt.datetime(2026, 1, 2, 3, 4, 5, 6), "TIMESTAMP_NTZ", "2026-01-02T03:04:05.000006"),
-        (dt.datetime(2026, 1, 2, tzinfo=dt.timezone(-dt.timedelta(hours=1))), "TIMESTAMP", "2026-01-02T01:00:00.000000Z"),
+        (dt.datetime(2026, 1, 2, tzinfo=dt.timezone(-HOUR)), "TIMESTAMP", "2026-01-02T01:00:00.000000Z"),
         (dt.timedelta(seconds=1.5), "DOUBLE", "1.5"),
         (True, "BOOLEAN", "true"),
         (2**62 + 1, "BIGINT", str(2**62 + 1)),
