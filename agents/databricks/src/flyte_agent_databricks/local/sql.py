@@ -135,7 +135,7 @@ class Database:
             cursor.execute(f'USE {_physical(catalog)}."{schema}"')
             translated = _translated(tree)
             if isinstance(tree, exp.Query):
-                return _selected(cursor, translated)
+                return _selected(cursor, translated, _voids(tree))
             count = cursor.execute(translated).fetchall()
         except duckdb.InterruptException:
             raise
@@ -224,11 +224,20 @@ def _physical(catalog: str) -> str:
     return f"catalog_{catalog.lower()}"
 
 
-def _selected(cursor: duckdb.DuckDBPyConnection, query: str) -> Rows:
+def _voids(tree: exp.Query) -> set[int]:
+    """The places of columns that are NULL and nothing else: old versions of DuckDB take them for numbers."""
+    columns = tree.expressions if isinstance(tree, exp.Select) and not tree.is_star else []
+    return {place for place, each in enumerate(columns) if isinstance(each.unalias(), exp.Null)}
+
+
+def _selected(cursor: duckdb.DuckDBPyConnection, query: str, voids: set[int]) -> Rows:
     """Keep the result in a table, so that DuckDB writes its values down."""
     cursor.execute(f"CREATE OR REPLACE TEMP TABLE _result AS {query}")
     described = cursor.execute("SELECT * FROM _result LIMIT 0").description or []
-    types = [(name, str(kind)) for name, kind, *_ in described]
+    types = [
+        (name, "NULL" if place in voids else str(kind))
+        for place, (name, kind, *_) in enumerate(described)
+    ]
     texts = ", ".join(
         text_of(f'"{name.replace(chr(34), chr(34) * 2)}"', kind) for name, kind in types
     )
