@@ -14,8 +14,8 @@ import flyte_agent_databricks
 from flyte_agent_databricks import DatabricksSQLTask, DatabricksTask, DatabricksV2, Serverless, Step
 from flyte_agent_databricks.task_body import DatabricksBodyTask
 from flyte_agent_databricks.task_config import DatabricksConfig, DatabricksJob, fields_in
-from flyte_agent_databricks.task_kinds import Work
 from flyte_agent_databricks.task_sql import SQL_TYPES
+from flyte_agent_databricks.task_work import Work
 
 README = Path(__file__).parent.parent / "README.md"
 

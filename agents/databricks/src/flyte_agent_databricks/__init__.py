@@ -21,9 +21,7 @@ if TYPE_CHECKING:
     from .task_compute import ExistingCluster, NewCluster, Serverless
     from .task_config import DatabricksConfig, DatabricksJob
     from .task_kinds import (
-        Alert,
         Condition,
-        Dashboard,
         Dbt,
         ExistingJob,
         ForEach,
@@ -34,12 +32,9 @@ if TYPE_CHECKING:
         PythonWheel,
         RunJob,
         SparkSubmit,
-        SqlAlert,
-        SqlDashboard,
-        SqlFile,
-        SqlQuery,
         Step,
     )
+    from .task_kinds_sql import Alert, Dashboard, SqlAlert, SqlDashboard, SqlFile, SqlQuery
     from .task_outputs import RUN_ID, TaskValue
     from .task_sql import DatabricksType
     from .task_stock import Databricks, DatabricksV2
@@ -53,10 +48,10 @@ _NAMES = {
     "task_compute": ("ExistingCluster", "NewCluster", "Serverless"),
     "task_config": ("DatabricksConfig",),
     "task_kinds": (
-        "Alert", "Condition", "Dashboard", "Dbt", "ExistingJob", "ForEach", "Jar", "Notebook", "Pipeline",
-        "PythonFile", "PythonWheel", "RunJob", "SparkSubmit", "SqlAlert", "SqlDashboard", "SqlFile", "SqlQuery",
-        "Step",
+        "Condition", "Dbt", "ExistingJob", "ForEach", "Jar", "Notebook", "Pipeline", "PythonFile", "PythonWheel",
+        "RunJob", "SparkSubmit", "Step",
     ),
+    "task_kinds_sql": ("Alert", "Dashboard", "SqlAlert", "SqlDashboard", "SqlFile", "SqlQuery"),
     "task_outputs": ("RUN_ID", "TaskValue"),
     "task_sql": ("DatabricksType",),
     "task_stock": ("Databricks", "DatabricksV2"),

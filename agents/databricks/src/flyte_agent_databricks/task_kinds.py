@@ -2,45 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
+
+from .task_work import Parameters, Work, given_of, texts_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from .task_compute import Compute
-
-Parameters = dict[str, Any]
-"""Name to value; values become text, and may hold ``{inputs.name}``."""
-
-
-@dataclass
-class Work:
-    """
-    Base of the kinds of work.
-
-    Attributes:
-        options: Further fields of the kind in Databricks' REST API, spelt as it spells them.
-    """
-
-    api: ClassVar[str] = ""
-    output: ClassVar[str] = ""
-    options: dict[str, Any] = field(default_factory=dict, kw_only=True)
-
-    def rest(self) -> dict[str, Any]:
-        """Return the part of a task in Databricks' REST API."""
-        return {self.api: _given({**self.fields(), **self.options})}
-
-    def fields(self) -> dict[str, Any]:
-        """Return the fields of the kind, by their names in the API."""
-        names = [f.name for f in dataclasses.fields(self) if f.name != "options"]
-        return {name: getattr(self, name) for name in names}
-
-
-def _given(fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if value not in (None, {}, [], ())}
 
 
 @dataclass
@@ -79,7 +50,7 @@ class PythonFile(Work):
 
     def fields(self) -> dict[str, Any]:
         """Return the fields, by their names in the API."""
-        parameters = _texts(self.parameters)
+        parameters = texts_of(self.parameters)
         return {"python_file": self.path, "parameters": parameters, "source": self.source}
 
 
@@ -95,7 +66,7 @@ class PythonWheel(Work):
     def fields(self) -> dict[str, Any]:
         """Return the fields, by their names in the API."""
         named = isinstance(self.parameters, dict)
-        given = self.parameters if isinstance(self.parameters, dict) else _texts(self.parameters)
+        given = self.parameters if isinstance(self.parameters, dict) else texts_of(self.parameters)
         return {
             "package_name": self.package,
             "entry_point": self.entry_point,
@@ -113,7 +84,7 @@ class Jar(Work):
 
     def fields(self) -> dict[str, Any]:
         """Return the fields, by their names in the API."""
-        return {"main_class_name": self.main_class, "parameters": _texts(self.parameters)}
+        return {"main_class_name": self.main_class, "parameters": texts_of(self.parameters)}
 
 
 @dataclass
@@ -125,112 +96,7 @@ class SparkSubmit(Work):
 
     def fields(self) -> dict[str, Any]:
         """Return the fields, by their names in the API."""
-        return {"parameters": _texts(self.parameters)}
-
-
-@dataclass
-class _Sql(Work):
-    api: ClassVar[str] = "sql_task"
-    part: ClassVar[str] = ""
-
-    def sql(
-        self, warehouse_id: str, part: Mapping[str, Any], parameters: Parameters
-    ) -> dict[str, Any]:
-        return {
-            "warehouse_id": warehouse_id,
-            self.part: _given({**part}),
-            "parameters": parameters,
-        }
-
-
-@dataclass
-class SqlQuery(_Sql):
-    """A query that the workspace keeps; the address of its result is the output, or its rows."""
-
-    part: ClassVar[str] = "query"
-    output: ClassVar[str] = "sql"
-    query_id: str
-    warehouse_id: str
-    parameters: Parameters = field(default_factory=dict)
-
-    def fields(self) -> dict[str, Any]:
-        """Return the fields, by their names in the API."""
-        return self.sql(self.warehouse_id, {"query_id": self.query_id}, self.parameters)
-
-
-@dataclass
-class SqlFile(_Sql):
-    """A file of SQL in the workspace or in ``git_source``; its output is that of :class:`SqlQuery`."""
-
-    part: ClassVar[str] = "file"
-    output: ClassVar[str] = "sql"
-    path: str
-    warehouse_id: str
-    parameters: Parameters = field(default_factory=dict)
-    source: str | None = None
-
-    def fields(self) -> dict[str, Any]:
-        """Return the fields, by their names in the API."""
-        part = {"path": self.path, "source": self.source}
-        return self.sql(self.warehouse_id, part, self.parameters)
-
-
-@dataclass
-class SqlDashboard(_Sql):
-    """Refresh a legacy dashboard, and send it to ``subscriptions``."""
-
-    part: ClassVar[str] = "dashboard"
-    dashboard_id: str
-    warehouse_id: str
-    subscriptions: Sequence[Mapping[str, str]] = ()
-    custom_subject: str | None = None
-    parameters: Parameters = field(default_factory=dict)
-
-    def fields(self) -> dict[str, Any]:
-        """Return the fields, by their names in the API."""
-        part = {
-            "dashboard_id": self.dashboard_id,
-            "subscriptions": list(self.subscriptions),
-            "custom_subject": self.custom_subject,
-        }
-        return self.sql(self.warehouse_id, part, self.parameters)
-
-
-@dataclass
-class SqlAlert(_Sql):
-    """Evaluate a legacy alert, and tell ``subscriptions``."""
-
-    part: ClassVar[str] = "alert"
-    alert_id: str
-    warehouse_id: str
-    subscriptions: Sequence[Mapping[str, str]] = ()
-    parameters: Parameters = field(default_factory=dict)
-
-    def fields(self) -> dict[str, Any]:
-        """Return the fields, by their names in the API."""
-        part = {"alert_id": self.alert_id, "subscriptions": list(self.subscriptions)}
-        return self.sql(self.warehouse_id, part, self.parameters)
-
-
-@dataclass
-class Dashboard(Work):
-    """Refresh an AI/BI dashboard, and send it to the subscribers of ``subscription``."""
-
-    api: ClassVar[str] = "dashboard_task"
-    dashboard_id: str
-    warehouse_id: str | None = None
-    subscription: Mapping[str, Any] | None = None
-
-
-@dataclass
-class Alert(Work):
-    """Evaluate an alert, and tell ``subscribers``."""
-
-    api: ClassVar[str] = "alert_task"
-    alert_id: str
-    warehouse_id: str | None = None
-    subscribers: Sequence[Mapping[str, str]] = ()
-    parameters: Parameters = field(default_factory=dict)
+        return {"parameters": texts_of(self.parameters)}
 
 
 @dataclass
@@ -325,7 +191,7 @@ class Step:
 
     def rest(self) -> dict[str, Any]:
         """Return the task in Databricks' REST API, without what it runs on."""
-        return _given({
+        return given_of({
             "task_key": self.key,
             **(self.work.rest() if isinstance(self.work, Work) else dict(self.work)),
             "depends_on": [_dependency(text) for text in self.depends_on],
@@ -355,24 +221,16 @@ class ExistingJob:
 
     def params(self) -> dict[str, Any]:
         """Return the request, without the job."""
-        return _given({"job_parameters": self.parameters, "only": list(self.only), **self.options})
+        return given_of({
+            "job_parameters": self.parameters,
+            "only": list(self.only),
+            **self.options,
+        })
 
 
 def _dependency(text: str) -> dict[str, str]:
     key, _, outcome = text.partition(":")
     return {"task_key": key, "outcome": outcome} if outcome else {"task_key": key}
-
-
-def _texts(values: Sequence[Any]) -> list[str]:
-    if isinstance(values, str):
-        raise _no_list(values)
-    return [str(value).lower() if isinstance(value, bool) else str(value) for value in values]
-
-
-def _no_list(text: str) -> Exception:
-    from .config_fields import invalid
-
-    return invalid("parameters", text, "a list of texts", f"Write [{text!r}].")
 
 
 def items_of(inputs: Sequence[Any] | str) -> str:

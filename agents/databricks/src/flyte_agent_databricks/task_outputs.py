@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from .config import MAX_ROWS, OutputSource
 from .config_fields import did_you_mean, invalid
-from .task_kinds import Step, Work
+from .task_kinds import Step
+from .task_work import Work
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

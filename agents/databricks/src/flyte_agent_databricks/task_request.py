@@ -13,7 +13,8 @@ from .config_fields import invalid
 from .config_rules import kind_of
 from .task_compute import Compute, ExistingCluster, Library, NewCluster, Serverless, libraries_of
 from .task_config import DatabricksConfig
-from .task_kinds import ExistingJob, ForEach, Step, Work, items_of
+from .task_kinds import ExistingJob, ForEach, Step, items_of
+from .task_work import Work
 
 ONLY_KEY = "main"
 """Key of the task of a job that has one."""
