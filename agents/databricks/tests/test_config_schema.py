@@ -41,6 +41,7 @@ def test_every_field_of_the_sdk_is_in_the_schema(writer: Any) -> None:
         for value in values
         if value not in ours["enums"].get(name, [])
     }
+    missing -= {"Environment.jar_dependencies"}  # of old SDKs: it is called java_dependencies now
     assert not missing, (
         "the SDK has more: write the schema again with `python tests/write_schema.py`"
     )
