@@ -124,11 +124,12 @@ def test_tables_live_in_catalogs_and_schemas(ask):
         ("OPTIMIZE t ZORDER BY x", "0A000", "run it on Databricks"),
     ],
 )
-def test_a_mistake_is_an_answer_with_its_condition(ask, statement, sql_state, words):
-    status = ask(statement).status
-    assert status.state.value == "FAILED"
-    assert words in status.error.message
-    assert status.sql_state == sql_state
+def test_a_mistake_is_an_answer_with_its_condition(desk, statement, sql_state, words):
+    body = {"statement": statement, "warehouse_id": desk.server.warehouse_id}
+    status = desk.client.api_client.do("POST", "/api/2.0/sql/statements", body=body)["status"]
+    assert status["state"] == "FAILED"
+    assert words in status["error"]["message"]
+    assert status["sql_state"] == sql_state
 
 
 def test_errors_can_be_scripted(desk, ask):

@@ -24,7 +24,9 @@ _LOOK_S = 0.005
 class SqlRoutes(ApiServer):
     """The resources below ``sql``, and ``clusters``."""
 
+    # Old versions of the SDK write it with a slash at the end.
     @route("POST", _STATEMENTS, name="statements.execute")
+    @route("POST", _STATEMENTS + "/", name="statements.execute")
     async def execute(self, request: Request) -> Reply:
         """Start a statement, and wait a while for its end."""
         body = body_of(request)
