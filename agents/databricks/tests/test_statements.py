@@ -96,11 +96,13 @@ def test_rows_become_dicts_or_a_column(bench: Any) -> None:
 
 def test_a_row_becomes_an_output_for_each_column(bench: Any) -> None:
     custom = {"statement": {}, "outputs": {"kind": "row"}}
-    meta = bench.create(custom, sql="SELECT 1 AS n, 'a' AS s", outputs={"n": int, "s": str})
+    meta = bench.create(custom, sql="SELECT 1 AS n, 2 AS s", outputs={"n": int, "s": str})
 
-    made = bench.settle(meta).outputs.to_flyte_idl().literals
+    resource = bench.settle(meta)
+    assert resource.phase is Phase.SUCCEEDED, resource.message
+    made = resource.outputs.to_flyte_idl().literals
 
-    assert (made["n"].scalar.primitive.integer, made["s"].scalar.primitive.string_value) == (1, "a")
+    assert (made["n"].scalar.primitive.integer, made["s"].scalar.primitive.string_value) == (1, "2")
 
 
 def test_parameters_are_typed(bench: Any) -> None:

@@ -43,13 +43,13 @@ async def values_of(
     """
     name = spec.names[0]
     inner = _inside(spec.kinds[name])
-    rows = await _rows(
-        calls,
-        statement,
-        max_rows if kind == "rows" else 1,
-        as_text=inner == "str",
-        strict=kind == "rows",
-    )
+    # A number may be declared as text: then it comes as Databricks wrote it.
+    if len(spec.names) > 1:
+        texts = {column for column, declared in spec.kinds.items() if _inside(declared) == "str"}
+    else:
+        texts = None if inner == "str" else set()
+    many = kind == "rows"
+    rows = await _rows(calls, statement, max_rows if many else 1, texts=texts, strict=many)
     if kind == "rows":
         return {name: rows if inner == "struct" else [_first(row) for row in rows]}
     if kind == "row" and len(spec.names) > 1:
@@ -60,7 +60,12 @@ async def values_of(
 
 
 async def _rows(
-    calls: Calls, statement: Mapping[str, Any], max_rows: int, *, as_text: bool, strict: bool
+    calls: Calls,
+    statement: Mapping[str, Any],
+    max_rows: int,
+    *,
+    texts: set[str] | None,
+    strict: bool,
 ) -> list[dict[str, Any]]:
     manifest = part(statement, "manifest")
     columns = dicts(part(manifest, "schema").get("columns"))
@@ -81,7 +86,10 @@ async def _rows(
     found = await _data(calls, statement, max_rows)
     names = [str(column.get("name")) for column in columns]
     makers = [
-        _text if as_text else _MAKERS.get(str(column.get("type_name")), _text) for column in columns
+        _text
+        if texts is None or name in texts
+        else _MAKERS.get(str(column.get("type_name")), _text)
+        for name, column in zip(names, columns, strict=True)
     ]
     return [
         {n: None if v is None else make(v) for n, v, make in zip(names, row, makers, strict=False)}
