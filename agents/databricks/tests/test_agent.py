@@ -174,7 +174,7 @@ def test_news_goes_into_extra_unchecked(bench: Any) -> None:
         (
             Words("TERMINATED", "TIMEDOUT", code="CANCELED", kind="CLIENT_ERROR"),
             Phase.FAILED,
-            "raise the task's timeout_s",
+            "raise its timeout_s",
         ),
         (Words("TERMINATED", "CANCELED", code="USER_CANCELED"), Phase.FAILED, "Somebody cancelled"),
         (Words("SKIPPED"), Phase.RETRYABLE_FAILED, "Another run of the job"),
@@ -204,12 +204,8 @@ def test_a_result_that_stays_unknown_ends_the_task(bench: Any) -> None:
 
     resource = bench.get(meta)
 
-    assert (
-        resource.phase is Phase.RETRYABLE_FAILED
-    )
-    assert (
-        resource.error_code == "DATABRICKS.UNKNOWN_RESULT"
-    )
+    assert resource.phase is Phase.RETRYABLE_FAILED
+    assert resource.error_code == "DATABRICKS.UNKNOWN_RESULT"
 
 
 def test_some_failures_may_be_a_failure(bench: Any) -> None:

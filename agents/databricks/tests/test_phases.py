@@ -64,15 +64,9 @@ def test_every_code_is_a_phase_with_advice(code: str, kind: str) -> None:
     if code == "SUCCESS":
         assert found is None
         return
-    assert (
-        found is not None
-    )
-    assert (
-        found.advice
-    )
-    assert (
-        issubclass(found.error, (TaskError, RetryableError))
-    )
+    assert found is not None
+    assert found.advice
+    assert issubclass(found.error, (TaskError, RetryableError))
     own_fault = code in errors.BY_TYPE and kind == "CLIENT_ERROR"
     assert found.error is (TaskError if own_fault else errors.TERMINATIONS[code].error)
 
@@ -121,15 +115,9 @@ def test_the_failed_task_says_more_than_the_run() -> None:
 
     found = verdict(ended("FAILED", "RUN_EXECUTION_ERROR", "CLIENT_ERROR", tasks=[after, task]))
 
-    assert (
-        found is not None
-    )
-    assert (
-        found.word == "LIBRARY_INSTALLATION_ERROR"
-    )
-    assert (
-        found.error is TaskError
-    )
+    assert found is not None
+    assert found.word == "LIBRARY_INSTALLATION_ERROR"
+    assert found.error is TaskError
 
 
 def test_options_of_the_task_decide_about_code_and_cancels() -> None:

@@ -32,7 +32,9 @@ def of_refusal(error: Any, *, of_job: bool) -> AgentError:
     """
     message = _plain(str(error))
     code = str(error.error_code or "")
-    if not code or code.isdigit() or _by_class(error) == "UNAUTHENTICATED":  # some answers repeat the status
+    if (
+        not code or code.isdigit() or _by_class(error) == "UNAUTHENTICATED"
+    ):  # some answers repeat the status
         code = _by_class(error)
     if _EXPIRED.search(message) and code in ("PERMISSION_DENIED", "UNAUTHENTICATED", "BAD_REQUEST"):
         code = "UNAUTHENTICATED"  # a token that has expired is refused with 403

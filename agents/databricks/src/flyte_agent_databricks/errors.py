@@ -39,7 +39,7 @@ _INTERNAL = (
 _BUSY = "Too much at the same time in this workspace: the next attempt may pass; start fewer runs at once."
 _CLUSTER = "See the cluster's event log. If its configuration is wrong, correct new_cluster."
 _STOPPED = "Somebody cancelled the run at Databricks, so it is not started again. Run it again if that was a mistake."
-_OVERLONG = "The run took longer than its timeout, or Databricks' limit: make it smaller, or raise the task's timeout_s."
+_OVERLONG = "The run took longer than its timeout, or Databricks' limit: make it smaller, or raise its timeout_s."
 _UPSTREAM = "A task that it depends on did not succeed: see that one."
 _NOT_RUN = "The condition of the job was not met, or it was switched off: nothing ran."
 

@@ -44,6 +44,7 @@ async def values_of(
     name = spec.names[0]
     inner = _inside(spec.kinds[name])
     # A number may be declared as text: then it comes as Databricks wrote it.
+    texts: set[str] | None
     if len(spec.names) > 1:
         texts = {column for column, declared in spec.kinds.items() if _inside(declared) == "str"}
     else:
