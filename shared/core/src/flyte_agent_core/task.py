@@ -23,6 +23,8 @@ from .phases import Phase
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
+    from flytekit.models.task import TaskTemplate
+
     from .agent import AsyncAgent, SyncAgent
     from .resource import Resource
 
@@ -51,13 +53,24 @@ class AgentTask(PythonTask[T]):
         template = get_serializable(OrderedDict(), settings, self).template
         agent = ConnectorRegistry.get_connector(template.type, template.task_type_version)
         prefix = ctx.file_access.get_random_remote_directory()
-        attempt = Attempt.of(template, prefix, input_literal_map)
+        attempt = self.local_attempt(ctx, template, prefix, input_literal_map)
         resource = _in_background(_run(self.name, agent, attempt))
         if resource.phase is not Phase.SUCCEEDED:
             raise FlyteUserException(
                 f"task {self.name!r} {resource.phase.name}: {resource.message}"
             )
         return self._outputs(ctx, prefix, resource)
+
+    def local_attempt(
+        self, ctx: FlyteContext, template: TaskTemplate, output_prefix: str, literals: LiteralMap
+    ) -> Attempt:
+        """
+        Return what a local run gives to the agent.
+
+        On a cluster Flyte does more before it calls an agent, such as writing the inputs to storage;
+        a task that needs it does it here.
+        """
+        return Attempt.of(template, output_prefix, literals)
 
     def execute(self, **kwargs: Any) -> Any:
         """Run the task on Python values, as flytekit's own test helpers do."""
