@@ -50,15 +50,18 @@ def misbehave(vendor: LocalDatabricks) -> list[Any]:
     scripted = []
     for seed, (route, share) in enumerate({"runs.submit": 0.04, "runs.get": 0.03}.items()):
         chance: dict[str, Any] = {"route": route, "probability": share, "times": None, "seed": seed}
-        scripted.extend(vendor.faults.add(**what, **chance) for what in (
-            {"status": 429, "reason": "REQUEST_LIMIT_EXCEEDED"},
-            {"status": 500, "reason": "INTERNAL_ERROR"},
-            {"status": 503, "reason": "TEMPORARILY_UNAVAILABLE"},
-            {"status": 503, "reason": "TEMPORARILY_UNAVAILABLE", "work_first": True},
-            {"drop_connection": True},
-            {"drop_connection": "after"},
-            {"delay_s": 0.05},
-        ))
+        scripted.extend(
+            vendor.faults.add(**what, **chance)
+            for what in (
+                {"status": 429, "reason": "REQUEST_LIMIT_EXCEEDED"},
+                {"status": 500, "reason": "INTERNAL_ERROR"},
+                {"status": 503, "reason": "TEMPORARILY_UNAVAILABLE"},
+                {"status": 503, "reason": "TEMPORARILY_UNAVAILABLE", "work_first": True},
+                {"drop_connection": True},
+                {"drop_connection": "after"},
+                {"delay_s": 0.05},
+            )
+        )
     return scripted
 
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from flyte_agent_core import Config
+from flyte_agent_core.fields import invalid
 
-from .config_fields import invalid
 from .config_names import check_host, check_secret
 from .config_rules import check_submit
 from .config_schema import conform

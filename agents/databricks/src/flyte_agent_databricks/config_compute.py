@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .config_fields import did_you_mean, invalid
+from flyte_agent_core.fields import did_you_mean, invalid
+
 from .config_names import check_held, check_key, check_no_secrets
 
 if TYPE_CHECKING:

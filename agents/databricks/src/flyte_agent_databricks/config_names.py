@@ -6,7 +6,7 @@ import re
 from typing import Any
 from urllib.parse import urlsplit
 
-from .config_fields import invalid
+from flyte_agent_core.fields import invalid
 
 _SECRET = re.compile(r"(?=.{1,127}\Z)[A-Za-z0-9]+(?:[-_.][A-Za-z0-9]+)*")
 _KEY = re.compile(r"[\w-]{1,100}", re.ASCII)

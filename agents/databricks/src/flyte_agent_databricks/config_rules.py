@@ -12,8 +12,9 @@ import copy
 import json
 from typing import TYPE_CHECKING, Any
 
+from flyte_agent_core.fields import did_you_mean, invalid
+
 from .config_compute import check_clusters, check_compute, check_environments
-from .config_fields import did_you_mean, invalid
 from .config_names import check_key
 from .config_schema import conform, fields_of
 

@@ -12,7 +12,7 @@ import importlib.resources
 import json
 from typing import TYPE_CHECKING, Any
 
-from .config_fields import did_you_mean, invalid
+from flyte_agent_core.fields import did_you_mean, invalid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

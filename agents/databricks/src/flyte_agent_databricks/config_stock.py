@@ -10,7 +10,8 @@ import copy
 import os
 from typing import TYPE_CHECKING, Any
 
-from .config_fields import invalid
+from flyte_agent_core.fields import invalid
+
 from .config_schema import fields_of
 
 if TYPE_CHECKING:

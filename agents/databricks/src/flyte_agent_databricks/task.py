@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from flyte_agent_core.fields import invalid
+
 from .config import MAX_ROWS, StatementRequest
-from .config_fields import invalid
 from .task_base import DatabricksBaseTask, check_config
 from .task_kinds import ExistingJob
 from .task_outputs import OUTPUT, declared, of_statement, source_of

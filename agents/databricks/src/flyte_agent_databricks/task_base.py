@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from flytekit.core.base_task import TaskMetadata
 from flytekit.core.interface import Interface
 from flytekit.models.task import Sql
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.struct_pb2 import Struct
 
 from flyte_agent_core import AgentTask
+from flyte_agent_core.fields import invalid
+from flyte_agent_core.task_options import flytekit_options
 
 from .config import TASK_TYPE, JobRequest
-from .config_fields import did_you_mean, invalid
 from .task_config import DatabricksConfig
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from flytekit.configuration import SerializationSettings
-
-_METADATA = tuple(f.name for f in dataclasses.fields(TaskMetadata))
-_FLYTEKIT = (
-    "metadata", "environment", "docs", "security_ctx", "disable_deck", "enable_deck", "deck_fields",
-)  # fmt: skip
 
 
 class DatabricksBaseTask(AgentTask[DatabricksConfig]):
@@ -92,20 +86,3 @@ def check_config(where: str, config: Any) -> DatabricksConfig:
         repair = "Import DatabricksConfig from flyte_agent_databricks."
         raise invalid(f"{where}.config", config, "a DatabricksConfig", repair)
     return config
-
-
-def flytekit_options(where: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return flytekit's own arguments, with those of ``TaskMetadata`` put into one."""
-    known = (*_FLYTEKIT, *_METADATA)
-    for name in options:
-        if name not in known:
-            repair = did_you_mean(name, known) or f"Known: {', '.join(known)}."
-            raise invalid(where, name, "an argument of the task or of flytekit", repair)
-    given = {name: value for name, value in options.items() if name in _METADATA}
-    rest = {name: value for name, value in options.items() if name not in _METADATA}
-    if given and rest.get("metadata") is not None:
-        raise invalid(
-            where, next(iter(given)), "metadata=TaskMetadata(...) or its fields, not both"
-        )
-    rest["metadata"] = rest.get("metadata") or TaskMetadata(**given)
-    return rest

@@ -19,9 +19,9 @@ from flytekit.extend import TaskPlugins
 from flytekit.tools.script_mode import compress_scripts
 
 from flyte_agent_core import AgentTask, Attempt
+from flyte_agent_core.fields import invalid
 
 from .config import TASK_TYPE, JobRequest, OutputSource, PythonBody
-from .config_fields import invalid
 from .raised import raised_by_body
 from .runtime import is_databricks, spark_session
 from .task_base import as_struct

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from flyte_agent_core.fields import invalid
+
 from .config_compute import check_clusters
-from .config_fields import invalid
 from .config_names import check_key
 from .config_schema import conform
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from .config_fields import invalid
+from flyte_agent_core.fields import invalid
+
 from .config_names import check_host, check_secret
 from .config_schema import conform, fields_of
 from .task_compute import Compute, Library, check_is_compute, libraries_of

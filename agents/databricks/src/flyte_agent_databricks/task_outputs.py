@@ -7,8 +7,9 @@ import typing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from flyte_agent_core.fields import did_you_mean, invalid
+
 from .config import MAX_ROWS, OutputSource
-from .config_fields import did_you_mean, invalid
 from .task_kinds import Step
 from .task_work import Work
 

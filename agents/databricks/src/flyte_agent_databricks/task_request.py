@@ -6,10 +6,11 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from flyte_agent_core.fields import invalid
+
 from . import templates
 from .config import RunNow
 from .config_compute import COMPUTE, NO_COMPUTE
-from .config_fields import invalid
 from .config_rules import kind_of
 from .task_compute import Compute, ExistingCluster, Library, NewCluster, Serverless, libraries_of
 from .task_config import DatabricksConfig

@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .config_fields import did_you_mean, invalid
+from flyte_agent_core.fields import did_you_mean, invalid
+
 from .task_outputs import without_none
 
 MAX_SQL_BYTES = 16 * 1024 * 1024

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from flytekit.extend import TaskPlugins
 
+from flyte_agent_core.fields import did_you_mean, invalid
+
 from .config import OutputSource
-from .config_fields import did_you_mean, invalid
 from .task_base import as_struct
 from .task_body import DatabricksBodyTask, body_request
 from .task_compute import ExistingCluster, NewCluster, Serverless

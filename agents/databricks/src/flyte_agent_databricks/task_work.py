@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from .config_fields import invalid
+from flyte_agent_core.fields import invalid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -18,10 +18,9 @@ import types
 import typing
 from typing import TYPE_CHECKING, Any
 
+from flyte_agent_core.fields import did_you_mean, invalid
 from flyte_agent_core.inputs import FileRef
 from flyte_agent_core.outputs import plain
-
-from .config_fields import did_you_mean, invalid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
