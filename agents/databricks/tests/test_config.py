@@ -235,7 +235,7 @@ MISTAKES: list[tuple[str, dict[str, Any]]] = [
     ("one task without a kind", {**submit(), "python": {}}),
     ("'scope/key' of a Databricks secret", {**submit(), "python": {"secrets": {"A": "key"}}}),
     ("update the service", {**submit(), "version": 2}),
-    ("did you mean 'submit'", {"submitt": {}}),
+    ("Did you mean 'submit'", {"submitt": {}}),
 ]  # fmt: skip
 
 
