@@ -380,6 +380,18 @@ def moto() -> Iterator[Any]:
 
     with LocalS3() as server:
         yield server
+        _close_files()
+
+
+def _close_files() -> None:
+    """Close the sessions that s3fs keeps for as long as the process lives, while its event loop runs."""
+    from flyte_agent_s3_sensor.reading import VersionedS3FileSystem
+
+    for kind in (VersionedS3FileSystem, *VersionedS3FileSystem.__bases__):
+        for files in kind._cache.values():
+            if files._s3 is not None:
+                kind.close_session(files.loop, files._s3)
+        kind.clear_instance_cache()
 
 
 @pytest.fixture
