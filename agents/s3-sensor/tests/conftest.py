@@ -22,6 +22,7 @@ from xml.sax.saxutils import escape
 
 import pytest
 
+import flyte_agent_s3_sensor.plugin  # noqa: F401  # the server's tests import flytekit without its plugins
 from flyte_agent_core import Attempt, rpc
 from flyte_agent_s3_sensor.agent import S3SensorAgent
 from flyte_agent_testing.clock import FakeClock
