@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import datetime as dt
+import gc
 import hashlib
 import itertools
 import json
@@ -386,13 +387,11 @@ def moto() -> Iterator[Any]:
 
 def _close_files() -> None:
     """Close the sessions that s3fs keeps for as long as the process lives, while its event loop runs."""
-    from flyte_agent_s3_sensor.reading import VersionedS3FileSystem
+    from s3fs import S3FileSystem
 
-    for kind in (VersionedS3FileSystem, *VersionedS3FileSystem.__bases__):
-        for files in kind._cache.values():
-            if files._s3 is not None:
-                kind.close_session(files.loop, files._s3)
-        kind.clear_instance_cache()
+    for files in [each for each in gc.get_objects() if issubclass(type(each), S3FileSystem)]:
+        if files._s3 is not None:
+            S3FileSystem.close_session(files.loop, files._s3)
 
 
 @pytest.fixture
