@@ -12,7 +12,9 @@ from typing import Any
 import grpc
 from flyteidl.admin import agent_pb2
 
-RUNNING = 2
+RUNNING = (2, 7)
+"""RUNNING, and WAITING_FOR_RESOURCES of a sensor."""
+
 ECHO = "/bench.Echo/Echo"
 METHODS = {
     "Flyte 1": "/flyteidl.service.AsyncAgentService/GetTask",
@@ -30,7 +32,7 @@ class Load:
         elapsed_s: From the first poll to the last answer.
         latencies_s: Of each answered poll.
         failed: Polls that ended in an error.
-        wrong: Polls answered with another phase than RUNNING.
+        wrong: Polls answered with a phase that is not in ``RUNNING``.
     """
 
     elapsed_s: float = 0.0
@@ -107,10 +109,10 @@ class Seen:
         self._right: dict[bytes, bool] = {}
 
     def right(self, answer: bytes) -> bool:
-        """Whether it says that the job runs; whatever an echo says is right."""
+        """Whether it says that the job goes on; whatever an echo says is right."""
         known = self._right.get(answer)
         if known is None:
-            known = self._right[answer] = self._echo or _phase(answer) == RUNNING
+            known = self._right[answer] = self._echo or _phase(answer) in RUNNING
         return known
 
 

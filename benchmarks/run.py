@@ -18,7 +18,12 @@ from typing import Any
 import report
 from setting import TINY, Setting, Sizes
 
-PARTS = ("noop", "polling", "many", "stuck", "starting", "memory", "restart", "importing", "fuzz")
+PARTS = (
+    "noop", "polling", "many", "openai", "s3", "stuck", "starting", "memory", "restart", "importing", "fuzz",
+)  # fmt: skip
+MODULES = {"openai": "openai_calls", "s3": "s3_sensors"}
+"""Where a part's name is that of a library."""
+
 PYTHONS = ("ours", "served", "author", "stock", "bare")
 
 
@@ -43,7 +48,7 @@ def measured(names: list[str], setting: Setting) -> dict[str, list[report.Row]]:
     """Measure the parts one after the other, and print each as it is done."""
     found = {}
     for name in names:
-        part: Any = importlib.import_module(name)
+        part: Any = importlib.import_module(MODULES.get(name, name))
         print(f"\n### {part.TITLE}\n", flush=True)
         found[name] = part.measure(setting)
         print(report.table(found[name]), flush=True)

@@ -32,6 +32,10 @@ class Sizes:
         callers: Propeller's workers during a rolling restart.
         accounts: Kinds of credentials that polls are measured with; see ``accounts.py``.
         fuzz: Inputs of the fuzz.
+        sensors: S3 sensors while memory is watched.
+        calls_in_flight: Calls of OpenAI at once.
+        calls: Calls of OpenAI while descriptors are watched.
+        calls_ms: What OpenAI takes to answer.
     """
 
     seconds: float = 10.0
@@ -50,13 +54,17 @@ class Sizes:
     quiet_s: float = 2.0
     callers: int = 40
     fuzz: int = 100_000
+    sensors: int = 2_000
+    calls_in_flight: int = 500
+    calls: int = 100_000
+    calls_ms: int = 200
     accounts: tuple[str, ...] = ("service-account key", "workload identity")
 
 
 TINY = Sizes(
     seconds=0.3, rounds=1, vendor_ms=5, in_flight=4, many_in_flight=8, jobs=8, many_jobs=20, stuck=2,
     stuck_s=1.0, starts=1, imports=1, fresh_s=0.2, polls=50, quiet_s=0.2, callers=3, fuzz=20,
-    accounts=("workload identity",),
+    sensors=20, calls_in_flight=8, calls=50, calls_ms=5, accounts=("workload identity",),
 )  # fmt: skip
 """Enough to see that every part still runs."""
 

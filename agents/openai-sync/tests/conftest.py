@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+import flyte_agent_openai_sync.plugin  # noqa: F401  # the server's tests import flytekit without its plugins
 from flyte_agent_core import Attempt, Resource, rpc
 from flyte_agent_openai_sync.agent import OpenAIAgent
 from flyte_agent_openai_sync.local import LocalOpenAI

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import datetime as dt
+import gc
 import hashlib
 import itertools
 import json
@@ -22,6 +23,7 @@ from xml.sax.saxutils import escape
 
 import pytest
 
+import flyte_agent_s3_sensor.plugin  # noqa: F401  # the server's tests import flytekit without its plugins
 from flyte_agent_core import Attempt, rpc
 from flyte_agent_s3_sensor.agent import S3SensorAgent
 from flyte_agent_testing.clock import FakeClock
@@ -380,6 +382,16 @@ def moto() -> Iterator[Any]:
 
     with LocalS3() as server:
         yield server
+        _close_files()
+
+
+def _close_files() -> None:
+    """Close the sessions that s3fs keeps for as long as the process lives, while its event loop runs."""
+    from s3fs import S3FileSystem
+
+    for files in [each for each in gc.get_objects() if issubclass(type(each), S3FileSystem)]:
+        if files._s3 is not None:
+            S3FileSystem.close_session(files.loop, files._s3)
 
 
 @pytest.fixture

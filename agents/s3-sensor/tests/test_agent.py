@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from flyte_agent_core import Phase
+from flyte_agent_testing.server import FakeServer, Reply, Request, route
 
 WAITING, DONE, FAILED, UNSEEN = (
     Phase.WAITING_FOR_RESOURCES, Phase.SUCCEEDED, Phase.FAILED, Phase.INITIALIZING,
@@ -155,6 +156,74 @@ def test_a_prefix_with_too_many_keys_fails_with_what_to_do(bench, more):
     assert "found more than 3,000 keys" in answer.message
     assert "raise max_pages" in answer.message
     assert bench.counts() == (0, 3)
+
+
+class Endless(FakeServer):
+    """A bucket with a million keys below ``in/``; pages may hold fewer keys than asked for."""
+
+    KEYS, PAGE = 1_000_000, 10
+
+    @route("GET", "/{bucket}", inline=True)
+    def list(self, request: Request, bucket: str) -> Reply:
+        """Return the page that follows the one with this token."""
+        first = int(request.query.get("continuation-token", 0))
+        last = first + self.PAGE
+        listed = "".join(
+            f"<Contents><Key>in/{n:07}</Key><LastModified>2026-01-01T00:00:00.000Z</LastModified>"
+            f"<ETag>e</ETag><Size>1</Size></Contents>"
+            for n in range(first, last)
+        )
+        more = (
+            f"<IsTruncated>true</IsTruncated><NextContinuationToken>{last}</NextContinuationToken>"
+        )
+        told = more if last < self.KEYS else "<IsTruncated>false</IsTruncated>"
+        body = (
+            f"<ListBucketResult><KeyCount>{self.PAGE}</KeyCount>{told}{listed}</ListBucketResult>"
+        )
+        return Reply(200, body, {"content-type": "application/xml"})
+
+
+@pytest.mark.parametrize(("more", "pages"), [({}, 20), ({"max_pages": 100}, 100)])
+def test_a_million_keys_are_bounded_work_and_a_clear_end(bench, monkeypatch, more, pages):
+    with Endless() as endless:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endless.url)
+        answer = bench.look({"wildcard": "in/*.csv", **more})
+        assert answer.phase is FAILED
+        assert f"found more than {pages},000 keys that begin with 'in/'" in answer.message
+        assert "Begin the pattern with more literal text" in answer.message
+        assert endless.count("list") == pages
+        assert fires(bench, {"prefix": "in/0", "min_count": 5})
+        assert endless.count("list") <= 2 * pages
+
+
+KEYS_WITH_BREAKS = (
+    "in/a\nb.csv",
+    "in/a\r\nb.csv",
+    "in/a\rb.csv",
+    "in/a\x0bb.csv",
+    "in/a\u2028b.csv",
+)
+
+
+@pytest.mark.parametrize("key", KEYS_WITH_BREAKS)
+@pytest.mark.parametrize(
+    "pattern",
+    [{"wildcard": "in/*.csv"}, {"wildcard": "in/a*b.*"}, {"wildcard": "in/**/a**"}, {"regex": r"in/.*"},
+     {"regex": r"in/a[^/]+b\.csv$"}, {"regex": r"in/a\s+b\.csv|in/a.b\.csv"}],
+    ids=lambda each: "".join(each.values()),
+)  # fmt: skip
+def test_line_breaks_of_a_key_are_characters_like_others(bench, key, pattern):
+    bench.vendor.put(key)
+    answer = bench.look({**pattern, "output": "none"})
+    assert answer.phase is DONE, answer.message
+
+
+@pytest.mark.parametrize("key", KEYS_WITH_BREAKS)
+def test_a_pattern_with_a_line_break_means_that_one(bench, key):
+    for other in KEYS_WITH_BREAKS:
+        bench.vendor.put(other)
+    assert bench.look({"wildcard": f"{key[:-3]}*", "min_count": 1}).phase is DONE
+    assert bench.look({"wildcard": f"{key[:-3]}*", "min_count": 2}).phase is not DONE
 
 
 def test_enough_of_too_many_keys_is_enough(bench):

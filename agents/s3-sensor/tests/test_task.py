@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import subprocess
+import sys
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any, List, Optional  # noqa: UP035  # what many authors write
 
+import fsspec
 import pytest
 from flytekit import FlyteFile, task, workflow
 from flytekit.configuration import Image, ImageConfig, SerializationSettings
@@ -170,6 +173,40 @@ def test_a_file_goes_on_pinned_to_the_version_that_was_seen(laptop):
     laptop.vendor.put("pinned", "in/a+b é.csv", b"second")
     assert "?versionId=" in found.remote_source
     assert read(found=found) == "first"
+
+
+def test_other_files_are_read_as_without_this_package(laptop):
+    """s3fs that knows versions lists and reads by version, which needs permissions that others may not have."""
+    laptop.vendor.make_bucket("others", versioned=True)
+    laptop.vendor.put("others", "a", b"first")
+    found = S3Sensor("s", "others", "a", output=FlyteFile)().remote_source
+    laptop.vendor.put("others", "a", b"second")
+    files = fsspec.filesystem("s3", endpoint_url=laptop.vendor.url, skip_instance_cache=True)
+
+    assert not files.version_aware
+    assert files.cat_file("s3://others/a") == b"second"
+    with files.open("s3://others/a") as plain, files.open(found) as pinned:
+        assert (plain.read(), pinned.read()) == (b"second", b"first")
+        assert plain.version_id is None
+    assert files.cat_file(found) == b"first"
+    assert files.info(found)["size"] == 5
+    assert files.exists(found)
+    assert not files.isdir(found)
+    assert not files.exists("s3://others/a?versionId=00000000-0000-0000-0000-000000000000")
+
+
+def test_a_sensor_without_pinned_files_leaves_the_file_system_alone(tmp_path):
+    code = (
+        "import fsspec, flyte_agent_s3_sensor as s\n"
+        "s.S3Sensor('a', 'bkt', 'k')\n"
+        "s.S3Sensor('b', 'bkt', 'k', output=s.S3Object, pin=False)\n"
+        "print(fsspec.get_filesystem_class('s3').__module__)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.stdout == "s3fs.core\n", done.stderr
 
 
 def test_a_bucket_without_versions_has_plain_addresses(laptop):

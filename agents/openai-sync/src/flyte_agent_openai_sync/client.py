@@ -9,18 +9,19 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-import json
 import logging
+import operator
 import ssl
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import openai
 
 from flyte_agent_core import TaskError, observe
 
 from . import settings
-from .errors import MalformedReply, to_agent_error
+from .errors import to_agent_error
+from .reply import Reply, json_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
@@ -35,28 +36,6 @@ _CONNECTIONS = 256
 """Of one such client; calls in flight are limited by the service."""
 
 VERSION: str = openai.__version__
-
-
-class Reply(NamedTuple):
-    """
-    An answer.
-
-    Attributes:
-        body: The JSON; empty for audio.
-        content: The bytes.
-        headers: By lower-case name.
-        took_s: Seconds it took.
-    """
-
-    body: dict[str, Any]
-    content: bytes
-    headers: Mapping[str, str]
-    took_s: float
-
-    @property
-    def request_id(self) -> str:
-        """The provider's id of the request."""
-        return self.headers.get("x-request-id") or self.headers.get("apim-request-id") or ""
 
 
 @dataclasses.dataclass(eq=False)
@@ -100,86 +79,62 @@ class OpenAIClient:
 
     async def chat(self, body: dict[str, Any], timeout_s: float) -> Reply:
         """Ask with Chat Completions."""
-        model, messages = body.pop("model"), body.pop("messages")
-        return await self._call(
-            "chat.completions",
-            lambda sdk: sdk.chat.completions.with_raw_response.create(
-                model=model, messages=messages, extra_body=body, timeout=timeout_s
-            ),
-        )
+        return await self._ask("chat.completions", body, timeout_s, ("model", "messages"))
 
     async def respond(self, body: dict[str, Any], timeout_s: float) -> Reply:
         """Ask with the Responses API."""
-        model, asked = body.pop("model"), body.pop("input")
-        return await self._call(
-            "responses",
-            lambda sdk: sdk.responses.with_raw_response.create(
-                model=model, input=asked, extra_body=body, timeout=timeout_s
-            ),
-        )
+        return await self._ask("responses", body, timeout_s, ("model", "input"))
 
     async def embed(self, body: dict[str, Any], timeout_s: float) -> Reply:
         """Turn texts into vectors."""
-        model, asked = body.pop("model"), body.pop("input")
-        return await self._call(
-            "embeddings",
-            lambda sdk: sdk.embeddings.with_raw_response.create(
-                model=model,
-                input=asked,
-                encoding_format="float",
-                extra_body=body,
-                timeout=timeout_s,
-            ),
-        )
+        plain = {"encoding_format": "float"}
+        return await self._ask("embeddings", body, timeout_s, ("model", "input"), plain)
 
     async def moderate(self, body: dict[str, Any], timeout_s: float) -> Reply:
         """Have texts judged."""
-        model, asked = body.pop("model"), body.pop("input")
-        return await self._call(
-            "moderations",
-            lambda sdk: sdk.moderations.with_raw_response.create(
-                model=model, input=asked, extra_body=body, timeout=timeout_s
-            ),
-        )
+        return await self._ask("moderations", body, timeout_s, ("model", "input"))
 
     async def draw(self, body: dict[str, Any], timeout_s: float) -> Reply:
         """Make images."""
-        model, prompt = body.pop("model"), body.pop("prompt")
-        return await self._call(
-            "images",
-            lambda sdk: sdk.images.with_raw_response.generate(
-                model=model, prompt=prompt, extra_body=body, timeout=timeout_s
-            ),
-        )
+        return await self._ask("images", body, timeout_s, ("model", "prompt"), verb="generate")
 
     async def transcribe(
         self, body: dict[str, Any], file: tuple[str, bytes, str], timeout_s: float
     ) -> Reply:
         """Turn speech into text."""
-        model = body.pop("model")
-        return await self._call(
-            "audio.transcriptions",
-            lambda sdk: sdk.audio.transcriptions.with_raw_response.create(
-                model=model, file=file, extra_body=body, timeout=timeout_s
-            ),
-        )
+        said = {"file": file}
+        return await self._ask("audio.transcriptions", body, timeout_s, ("model",), said)
 
     async def speak(self, body: dict[str, Any], timeout_s: float) -> Reply:
         """Turn text into speech."""
-        model, asked, voice = body.pop("model"), body.pop("input"), body.pop("voice")
-        return await self._call(
-            "audio.speech",
-            lambda sdk: sdk.audio.speech.with_raw_response.create(
-                model=model, input=asked, voice=voice, extra_body=body, timeout=timeout_s
-            ),
-            is_json=False,
-        )
+        names = ("model", "input", "voice")
+        return await self._ask("audio.speech", body, timeout_s, names, is_json=False)
 
     async def models(self, timeout_s: float) -> Reply:
         """List the models the account may use; free of charge."""
         return await self._call(
             "models", lambda sdk: sdk.models.with_raw_response.list(timeout=timeout_s)
         )
+
+    async def _ask(
+        self,
+        method: str,
+        body: dict[str, Any],
+        timeout_s: float,
+        names: tuple[str, ...],
+        said: Mapping[str, Any] | None = None,
+        *,
+        verb: str = "create",
+        is_json: bool = True,
+    ) -> Reply:
+        """Send a body: what the library asks for by name, and the rest as it is."""
+        named = {name: body.pop(name) for name in names}
+
+        def send(sdk: Any) -> Any:
+            raw = operator.attrgetter(method)(sdk).with_raw_response
+            return getattr(raw, verb)(**named, **(said or {}), extra_body=body, timeout=timeout_s)
+
+        return await self._call(method, send, is_json=is_json)
 
     def _least_busy(self) -> _Part:
         part = min(self._parts, key=lambda each: each.busy)
@@ -199,7 +154,7 @@ class OpenAIClient:
                 raw = await _sent(call, send, part.sdk)
                 headers = {name.lower(): value for name, value in raw.headers.items()}
                 content: bytes = raw.http_response.content
-                body = _json(content, method) if is_json else {}
+                body = json_of(content, method) if is_json else {}
                 return Reply(body, content, headers, time.monotonic() - started_s)
         finally:
             part.busy -= 1
@@ -275,22 +230,6 @@ def _trusting(path: str) -> ssl.SSLContext:
             "a file of certificates in PEM format",
             code="OPENAI.BAD_SETTING",
         ) from error
-
-
-def _json(content: bytes, method: str) -> dict[str, Any]:
-    try:
-        body = json.loads(content)
-    except ValueError:
-        body = None
-    if not isinstance(body, dict) or set(body) == {"error"}:
-        raise MalformedReply(
-            f"{method}: the server answered 200 with something else than an answer: {_shown(content)}"
-        )
-    return body
-
-
-def _shown(content: bytes) -> str:
-    return repr(content[:200].decode("utf-8", "replace"))
 
 
 def quiet() -> None:

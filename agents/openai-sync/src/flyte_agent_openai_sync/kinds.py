@@ -19,9 +19,9 @@ from .usage import Usage
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    from .client import Reply
     from .doing import Job
     from .line import Line
+    from .reply import Reply
 
 MAX_TEXTS, MAX_REQUEST_TOKENS = 2048, 250_000
 """Of one embedding request: texts, and tokens (300,000 at OpenAI; the estimate is rough)."""

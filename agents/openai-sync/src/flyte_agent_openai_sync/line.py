@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 
     from .account import Account
     from .calls import Call
-    from .client import OpenAIClient, Reply
+    from .client import OpenAIClient
     from .config import OpenAIConfig
     from .desk import Desk
     from .receipt import Tally
+    from .reply import Reply
 
 PAUSES_S = (0.5, 1.0, 2.0, 4.0, 8.0)
 """Waits between two tries of a request that the server failed to answer."""

@@ -10,7 +10,7 @@ from . import prices
 from .usage import Usage, usage_in
 
 if TYPE_CHECKING:
-    from .client import Reply
+    from .reply import Reply
 
 
 @dataclasses.dataclass

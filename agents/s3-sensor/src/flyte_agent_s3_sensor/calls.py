@@ -79,7 +79,7 @@ class Calls:
             from .client import S3Client
             from .credentials import fingerprint
 
-            # A secret that was replaced is another client.
+            # A secret that was replaced is another client; so is another AWS_PROFILE in a notebook.
             key = ("s3", account, hash(fingerprint(account)))
             return call(agent.pooled(key, lambda: S3Client(account)))
 

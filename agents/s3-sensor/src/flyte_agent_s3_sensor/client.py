@@ -15,13 +15,13 @@ import boto3
 from botocore import UNSIGNED
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config as BotoConfig
-from botocore.exceptions import ClientError
 from botocore.httpsession import URLLib3Session
 
 from flyte_agent_core import AgentError, ProtocolError, observe
 
 from .credentials import REGION, customer_key, kind_of, session_of
 from .errors import to_agent_error
+from .heads import Heads
 from .objects import Seen
 
 if TYPE_CHECKING:
@@ -68,6 +68,9 @@ class S3Client:
             self._s3 = self._client("s3", config.addressing)
             self._extra = _extra(account)
             self._sse_c = _sse_c(account)
+            self._heads = Heads(
+                self._s3, self._session.get_credentials, {**self._extra, **self._sse_c}
+            )
         except AgentError:
             raise
         except Exception as error:  # whatever botocore finds wrong with files and variables
@@ -101,21 +104,8 @@ class S3Client:
         return parsedate_to_datetime(said).timestamp() if said else None
 
     def head(self, bucket: str, key: str) -> Seen | None:
-        """
-        Return an object, or ``None`` for 404: no such key, or no such bucket.
-
-        Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
-        """
-
-        def ask() -> Any:
-            try:
-                return self._s3.head_object(Bucket=bucket, Key=key, **self._extra, **self._sse_c)
-            except ClientError as error:
-                if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") == 404:
-                    return None
-                raise
-
-        answer = _reported("HeadObject", ask)
+        """Return an object, or ``None`` for 404: no such key, or no such bucket."""
+        answer = _reported("HeadObject", lambda: self._heads.head(bucket, key))
         return None if answer is None else _seen(key, answer)
 
     def head_bucket(self, bucket: str) -> None:

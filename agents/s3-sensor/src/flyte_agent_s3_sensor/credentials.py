@@ -6,6 +6,7 @@ import base64
 import configparser
 import functools
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 from botocore import UNSIGNED
@@ -94,11 +95,20 @@ def customer_key(account: Account) -> bytes | None:
     return key
 
 
-def fingerprint(account: Account) -> tuple[str, ...]:
-    """Return what changes when a secret of the account is replaced; kept in memory only."""
+_ENVIRONMENT = (
+    "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_CONFIG_FILE",
+    "AWS_SHARED_CREDENTIALS_FILE", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3",
+    "AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CA_BUNDLE",
+)  # fmt: skip
+"""What a client takes from the environment, which a notebook may change from one run to the next."""
+
+
+def fingerprint(account: Account) -> tuple[str | None, ...]:
+    """Return what changes when a secret of the account is replaced, or its surroundings; kept in memory only."""
     config = account.config
     names = (config.credentials, config.web_identity, config.sse_c_key)
-    return tuple(_secret(account, name).reveal() for name in names if name)
+    secret = (_secret(account, name).reveal() for name in names if name)
+    return (*secret, *map(os.environ.get, _ENVIRONMENT))
 
 
 def _decoded(text: str) -> bytes:

@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
     from flytekit.configuration import SerializationSettings
 
-register()
-
 OUTPUT = "found"
 """Name of a sensor's output."""
 
@@ -134,6 +132,8 @@ class S3Sensor(AgentTask[S3Config]):
     ) -> None:
         said = {name: value for name, value in locals().items() if name in _SAID}
         self.request = _request(said)
+        if pin and self.request.output != "none":
+            register()
         super().__init__(
             task_type=TASK_TYPE,
             name=name,

@@ -1,4 +1,4 @@
-"""Puts the reader of :mod:`flyte_agent_s3_sensor.reading` in place, without importing s3fs."""
+"""Puts the reader of :mod:`flyte_agent_s3_sensor.reading` in place, without importing s3fs; sensors do it."""
 
 from __future__ import annotations
 

@@ -1,0 +1,188 @@
+"""
+A vendor of ready answers: as cheap as one can be, so that the services are what is measured.
+
+Run as ``python canned.py openai|s3 LATENCY_MS``; prints its address, and ends when its standard input does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import sys
+import threading
+import urllib.request
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import uvloop
+from process import first_line, running
+from setting import Setting, script
+
+MODEL = "gpt-4o-mini"
+FOLDER = "incoming/"
+"""The one prefix that has objects in it."""
+
+LISTED = 100
+"""How many."""
+
+
+class Canned:
+    """A vendor that runs."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def stats(self) -> dict[str, int]:
+        """Return requests by kind and new connections, both since the last look."""
+        with urllib.request.urlopen(f"{self.url}/bench/stats") as reply:
+            found: dict[str, int] = json.load(reply)
+        return found
+
+
+@contextlib.contextmanager
+def canned(setting: Setting, kind: str, latency_ms: int) -> Iterator[Canned]:
+    """Run a vendor of one kind."""
+    command = [setting.ours, script("canned.py"), kind, str(latency_ms)]
+    with running(command, {}, setting.log(f"canned-{kind}")) as process:
+        yield Canned(json.loads(first_line(process))["url"])
+
+
+def answer(status: str, body: bytes = b"", *, content_type: str = "application/json") -> bytes:
+    """Return a whole answer, with headers as both vendors send them."""
+    headers = [
+        f"HTTP/1.1 {status}",
+        "Date: Thu, 01 Jan 2026 00:00:00 GMT",
+        f"Content-Type: {content_type}",
+        f"Content-Length: {len(body)}",
+        "x-request-id: req_0123456789abcdef0123456789abcdef",
+        "x-amz-request-id: 0123456789ABCDEF",
+        "x-amz-id-2: c29tZSBieXRlcyB0aGF0IG5vYm9keSByZWFkcw==",
+        "x-ratelimit-limit-requests: 10000000",
+        "x-ratelimit-limit-tokens: 1000000000",
+        "x-ratelimit-remaining-requests: 9999999",
+        "x-ratelimit-remaining-tokens: 999999999",
+        "x-ratelimit-reset-requests: 1ms",
+        "x-ratelimit-reset-tokens: 1ms",
+    ]
+    return "\r\n".join([*headers, "", ""]).encode() + body
+
+
+def completion() -> dict[str, Any]:
+    """Return a chat completion: https://platform.openai.com/docs/api-reference/chat/object."""
+    message = {"role": "assistant", "content": "Forty-two.", "refusal": None, "annotations": []}
+    return {
+        "id": "chatcmpl-0123456789",
+        "object": "chat.completion",
+        "created": 1_700_000_000,
+        "model": "gpt-4o-mini-2024-07-18",
+        "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 20, "completion_tokens": 4, "total_tokens": 24},
+        "service_tier": "default",
+        "system_fingerprint": "fp_0123456789",
+    }
+
+
+def listing(prefix: str, keys: int) -> bytes:
+    """Return a page: https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html."""
+    objects = "".join(
+        f"<Contents><Key>{prefix}other-{n:05}.json</Key><LastModified>2026-01-01T00:00:00.000Z</LastModified>"
+        f"<ETag>&quot;{n:032x}&quot;</ETag><Size>{n}</Size><StorageClass>STANDARD</StorageClass></Contents>"
+        for n in range(keys)
+    )
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        '<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
+        f"<Name>bench</Name><Prefix>{prefix}</Prefix><KeyCount>{keys}</KeyCount><MaxKeys>1000</MaxKeys>"
+        f"<IsTruncated>false</IsTruncated>{objects}</ListBucketResult>"
+    ).encode()
+
+
+CHAT = answer("200 OK", json.dumps(completion()).encode())
+THERE = answer("200 OK", content_type="application/xml")
+NOT_THERE = answer("404 Not Found", content_type="application/xml")
+FULL = answer("200 OK", listing(FOLDER, LISTED), content_type="application/xml")
+EMPTY = answer("200 OK", listing("", 0), content_type="application/xml")
+
+
+def chat(target: bytes) -> tuple[str, bytes]:
+    """Return what OpenAI answers to everything."""
+    return "chat", CHAT
+
+
+def s3(target: bytes) -> tuple[str, bytes]:
+    """Return what a bucket answers in which nothing that is asked for is."""
+    if b"list-type=2" not in target:
+        return "HEAD", NOT_THERE if b"/" in target.strip(b"/") else THERE
+    prefix = target.partition(b"prefix=")[2].partition(b"&")[0]
+    return "LIST", FULL if prefix in (b"incoming%2F", b"incoming/") else EMPTY
+
+
+class Connection(asyncio.Protocol):
+    """One connection: requests come one after the other, each is answered a while later."""
+
+    def __init__(self, say: Callable[[bytes], tuple[str, bytes]], latency_s: float) -> None:
+        self._say, self._latency_s = say, latency_s
+        self._received = b""
+
+    def connection_made(self, transport: Any) -> None:
+        """Begin."""
+        self._transport = transport
+        COUNTS["connections"] += 1
+
+    def data_received(self, data: bytes) -> None:
+        """Answer each request that is complete."""
+        self._received += data
+        while (end := self._received.find(b"\r\n\r\n") + 4) > 3:
+            head = self._received[:end]
+            whole = end + length_of(head)
+            if len(self._received) < whole:
+                return
+            self._received = self._received[whole:]
+            self._answer(head.split(b" ", 2)[1])
+
+    def _answer(self, target: bytes) -> None:
+        if target == b"/bench/stats":
+            COUNTS["connections"] -= 1  # this one
+            self._transport.write(answer("200 OK", json.dumps(COUNTS).encode()))
+            COUNTS.clear()
+            return
+        kind, said = self._say(target)
+        COUNTS[kind] += 1
+        asyncio.get_running_loop().call_later(self._latency_s, self._send, said)
+
+    def _send(self, said: bytes) -> None:
+        if not self._transport.is_closing():
+            self._transport.write(said)
+
+
+COUNTS: Counter[str] = Counter()
+
+
+def length_of(head: bytes) -> int:
+    """Return how long the body of a request is."""
+    rest = head.lower().partition(b"content-length:")[2]
+    return int(rest.partition(b"\r\n")[0] or 0)
+
+
+async def serve(kind: str, latency_s: float) -> None:
+    """Serve until standard input ends."""
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
+    say = {"openai": chat, "s3": s3}[kind]
+    server = await loop.create_server(
+        lambda: Connection(say, latency_s), "127.0.0.1", 0, backlog=1024
+    )
+    port = server.sockets[0].getsockname()[1]
+    print(json.dumps({"url": f"http://127.0.0.1:{port}"}), flush=True)
+    # A thread waits for the end, as uvloop takes no plain file.
+    wait = threading.Thread(
+        target=lambda: (sys.stdin.read(), loop.call_soon_threadsafe(ended.set)), daemon=True
+    )
+    wait.start()
+    await ended.wait()
+
+
+if __name__ == "__main__":
+    uvloop.install()
+    asyncio.run(serve(sys.argv[1], float(sys.argv[2]) / 1000))
