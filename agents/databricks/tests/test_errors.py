@@ -28,7 +28,7 @@ RETRYABLE = {
 
 @pytest.mark.parametrize(
     "cls",
-    {*platform.STATUS_CODE_MAPPING.values(), *platform.ERROR_CODE_MAPPING.values()},
+    dict.fromkeys([*platform.STATUS_CODE_MAPPING.values(), *platform.ERROR_CODE_MAPPING.values()]),
     ids=lambda cls: cls.__name__,
 )
 def test_every_class_of_the_sdk(cls: Any) -> None:
