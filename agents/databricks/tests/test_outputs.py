@@ -210,6 +210,7 @@ def test_dbt_artefacts(bench: Any, artefacts: Any) -> None:
         (archive({})[:40], "cannot be read"),
         (None, "no artefacts"),
     ],
+    ids=["no archive", "half of one", "nothing"],  # an archive has its time in it
 )
 def test_dbt_artefacts_that_are_none(bench: Any, artefacts: Any, data: Any, said: str) -> None:
     artefacts.data = data or b""
