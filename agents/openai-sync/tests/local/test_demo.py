@@ -43,13 +43,23 @@ class Told:
 FLIGHTS = "carrier,dep_delay\nAA,10\nAA,20\nBB,NA\nBB,-3\n"
 
 
-@pytest.mark.parametrize("alone", [True, False])
-def test_the_chapter_is_told(alone: bool, vendor: Any, tmp_path: Path, running: Any) -> None:
-    """With what BigQuery's chapter found, and without."""
+BIGQUERY = {"airlines": [types.SimpleNamespace(airline="First Air", rain_costs_min=15.0)]}
+DATABRICKS = {
+    "scores": [
+        types.SimpleNamespace(airline="Better Air", lost_min=2.0),
+        types.SimpleNamespace(airline="First Air", lost_min=15.0),
+    ]
+}
+
+
+@pytest.mark.parametrize("before", [{}, BIGQUERY, {**BIGQUERY, **DATABRICKS}])
+def test_the_chapter_is_told(
+    before: dict[str, Any], vendor: Any, tmp_path: Path, running: Any
+) -> None:
+    """Alone, after BigQuery's chapter, and after Databricks' as well."""
     (tmp_path / "flights.csv").write_text(FLIGHTS)
     (tmp_path / "airlines.csv").write_text("carrier,name\nAA,First Air\nBB,Better Air\n")
-    found = [types.SimpleNamespace(airline="First Air", rain_costs_min=15.0)]
-    story = Told(tmp_path, {} if alone else {"airlines": found})
+    story = Told(tmp_path, dict(before))
     running(demo.Summary().tell(story))
 
     (rows,) = [each for each in story.shown if isinstance(each, list)]

@@ -111,6 +111,11 @@ class Summary:
 
 def _figures(story: Any) -> tuple[str, list[AirlineDelay]]:
     """Return what the chapters before found, or the same story's average delays."""
+    scores = story.handover.get("scores")
+    if scores:
+        scored = [AirlineDelay(each.airline, each.lost_min) for each in scores]
+        scored.sort(key=lambda each: each.minutes, reverse=True)
+        return "Minutes that a passenger of an airline loses, rain weighed in.", scored
     ranked = story.handover.get("airlines")
     if ranked:
         found = [AirlineDelay(each.airline, each.rain_costs_min) for each in ranked]
