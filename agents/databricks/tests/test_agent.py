@@ -69,6 +69,19 @@ def test_delete_stops_a_run(bench: Any) -> None:
     bench.delete(meta)
 
 
+@pytest.mark.parametrize(
+    "trouble", [{"status": 503, "times": 2}, {"status": 404, "reason": "RESOURCE_DOES_NOT_EXIST"}]
+)
+def test_a_run_that_cannot_be_watched_while_it_stops_was_stopped(bench: Any, trouble: Any) -> None:
+    """Databricks has taken the cancel; what is asked after it only tells when it is over."""
+    bench.vendor.hold_runs("RUNNING")
+    meta = bench.create(submit())
+    bench.vendor.faults.add("runs.get", after=1, **trouble)
+    bench.delete(meta)
+    assert bench.vendor.run(meta.run_id).words.is_terminal
+    assert bench.calls("runs.cancel") == 1
+
+
 def test_a_job_by_id_and_by_name_with_parameters(bench: Any) -> None:
     settings = {
         "name": "nightly",
