@@ -260,12 +260,15 @@ def stock(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Compare our service with flytekit's, and with a raw gRPC server; ``-- --help`` says more."""
     agents = [name_of(package) for package in PROJECTS if package.startswith("agents/")]
-    stock = nox.project.load_toml()["dependency-groups"]["stock"]
+    groups = nox.project.load_toml()["dependency-groups"]
+    stock = groups["stock"]
+    bare = ["flytekit", *(each for each in stock if not each.startswith("flytekitplugins"))]
     others = {
         "served": [*agents, "flyte-agent-server"],
         "author": agents,
         "stock": stock,
-        "bare": ["flytekit", *(each for each in stock if not each.startswith("flytekitplugins"))],
+        "bare": bare,
+        "spark": [*bare, *groups["stock-connectors"]],
     }
     pythons = [f"--ours={session.bin}/python"]
     for name, what in others.items():

@@ -1,14 +1,17 @@
 """
 A vendor of ready answers: as cheap as one can be, so that the services are what is measured.
 
-Run as ``python canned.py openai|s3 LATENCY_MS``; prints its address, and ends when its standard input does.
+Run as ``python canned.py openai|s3 LATENCY_MS``, or ``python canned.py databricks LATENCY_MS RUNS CHAIN KEY``
+with the files of a certificate; prints its address, and ends when its standard input does.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import json
+import ssl
 import sys
 import threading
 import urllib.request
@@ -16,9 +19,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import canned_runs
 import uvloop
 from process import first_line, running
 from setting import Setting, script
+
+from flyte_agent_testing.tls import Certificate
 
 MODEL = "gpt-4o-mini"
 FOLDER = "incoming/"
@@ -31,12 +37,13 @@ LISTED = 100
 class Canned:
     """A vendor that runs."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, authority: str | None = None) -> None:
         self.url = url
+        self._tls = ssl.create_default_context(cafile=authority) if authority else None
 
     def stats(self) -> dict[str, int]:
         """Return requests by kind and new connections, both since the last look."""
-        with urllib.request.urlopen(f"{self.url}/bench/stats") as reply:
+        with urllib.request.urlopen(f"{self.url}/bench/stats", context=self._tls) as reply:
             found: dict[str, int] = json.load(reply)
         return found
 
@@ -47,6 +54,16 @@ def canned(setting: Setting, kind: str, latency_ms: int) -> Iterator[Canned]:
     command = [setting.ours, script("canned.py"), kind, str(latency_ms)]
     with running(command, {}, setting.log(f"canned-{kind}")) as process:
         yield Canned(json.loads(first_line(process))["url"])
+
+
+@contextlib.contextmanager
+def workspace(setting: Setting, runs: int, tls: Certificate) -> Iterator[Canned]:
+    """Run a Databricks workspace with so many running runs; it speaks https, as flytekit's plugin can nothing else."""
+    more = [str(setting.sizes.vendor_ms), str(runs), str(tls.chain), str(tls.key)]
+    command = [setting.ours, script("canned.py"), "databricks", *more]
+    with running(command, {}, setting.log("canned-databricks")) as process:
+        url = json.loads(first_line(process))["url"]
+        yield Canned(url.replace("http://", "https://"), str(tls.authority))
 
 
 def answer(status: str, body: bytes = b"", *, content_type: str = "application/json") -> bytes:
@@ -119,6 +136,12 @@ def s3(target: bytes) -> tuple[str, bytes]:
     return "LIST", FULL if prefix in (b"incoming%2F", b"incoming/") else EMPTY
 
 
+def databricks(target: bytes, runs: int) -> tuple[str, bytes]:
+    """Return what a workspace with so many running runs answers."""
+    kind, status, body = canned_runs.reply(target.decode(), runs)
+    return kind, answer(status, json.dumps(body).encode())
+
+
 class Connection(asyncio.Protocol):
     """One connection: requests come one after the other, each is answered a while later."""
 
@@ -166,12 +189,13 @@ def length_of(head: bytes) -> int:
     return int(rest.partition(b"\r\n")[0] or 0)
 
 
-async def serve(kind: str, latency_s: float) -> None:
+async def serve(kind: str, latency_s: float, runs: str = "0", *certificate: str) -> None:
     """Serve until standard input ends."""
     loop, ended = asyncio.get_running_loop(), asyncio.Event()
-    say = {"openai": chat, "s3": s3}[kind]
+    workspace = functools.partial(databricks, runs=int(runs))
+    say = {"openai": chat, "s3": s3, "databricks": workspace}[kind]
     server = await loop.create_server(
-        lambda: Connection(say, latency_s), "127.0.0.1", 0, backlog=1024
+        lambda: Connection(say, latency_s), "127.0.0.1", 0, backlog=1024, ssl=_tls(*certificate)
     )
     port = server.sockets[0].getsockname()[1]
     print(json.dumps({"url": f"http://127.0.0.1:{port}"}), flush=True)
@@ -183,6 +207,14 @@ async def serve(kind: str, latency_s: float) -> None:
     await ended.wait()
 
 
+def _tls(*certificate: str) -> ssl.SSLContext | None:
+    if not certificate:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(*certificate)
+    return context
+
+
 if __name__ == "__main__":
     uvloop.install()
-    asyncio.run(serve(sys.argv[1], float(sys.argv[2]) / 1000))
+    asyncio.run(serve(sys.argv[1], float(sys.argv[2]) / 1000, *sys.argv[3:]))

@@ -19,12 +19,13 @@ import report
 from setting import TINY, Setting, Sizes
 
 PARTS = (
-    "noop", "polling", "many", "openai", "s3", "stuck", "starting", "memory", "restart", "importing", "fuzz",
+    "noop", "polling", "many", "openai", "s3", "databricks", "stuck", "starting", "memory", "restart",
+    "importing", "fuzz",
 )  # fmt: skip
-MODULES = {"openai": "openai_calls", "s3": "s3_sensors"}
+MODULES = {"openai": "openai_calls", "s3": "s3_sensors", "databricks": "databricks_runs"}
 """Where a part's name is that of a library."""
 
-PYTHONS = ("ours", "served", "author", "stock", "bare")
+PYTHONS = ("ours", "served", "author", "stock", "bare", "spark")
 
 
 def arguments() -> argparse.Namespace:

@@ -80,6 +80,7 @@ class Setting:
         author: Python with the agents and no service, as an author has them.
         stock: Python with flytekit's service and its plugins for the same platforms.
         bare: Python with flytekit's service and no plugin.
+        spark: Python with flytekit's service and its plugin for Databricks, which brings pyspark.
         folder: For logs and credentials.
     """
 
@@ -88,6 +89,7 @@ class Setting:
     author: str
     stock: str
     bare: str
+    spark: str
     folder: Path
     sizes: Sizes = dataclasses.field(default_factory=Sizes)
 

@@ -13,7 +13,7 @@ import pytest
 
 from packages import ROOT
 
-PYTHONS = ["ours", "served", "author", "stock", "bare"]
+PYTHONS = ["ours", "served", "author", "stock", "bare", "spark"]
 
 
 def parts() -> tuple[str, ...]:
