@@ -158,7 +158,8 @@ def together(session: nox.Session) -> None:
     session.install(*wheels_and(*everything))
     pytest(session, "tests", f"--wheels={WORK}/dist.txt", "-m", "not stock")
     session.install(*wheels_and(*everything, *group("stock")))
-    pytest(session, "tests", f"--wheels={WORK}/dist.txt", "-m", "stock")
+    # Each of these tests starts processes of its own and shares nothing with the others of its file.
+    pytest(session, "tests", f"--wheels={WORK}/dist.txt", "-m", "stock", "--dist=worksteal")
 
 
 @nox.session(python=NEWEST, tags=[SELF], requires=["wheels"])
