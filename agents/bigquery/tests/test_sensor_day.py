@@ -15,6 +15,8 @@ from flyte_agent_testing.conformance.service import served
 from flyte_agent_testing.propeller import SimulatedPropeller
 from flyte_agent_testing.templates import task_template
 
+pytestmark = pytest.mark.once
+
 ARRIVED = {"type": "TABLE", "numRows": "1", "numBytes": "8", "lastModifiedTime": "1700000000000"}
 HOUR_S = 3600.0
 POLL_S = 300.0  # propeller's 30 s would be ten times the polls, and nothing new

@@ -20,6 +20,8 @@ from flyte_agent_server import merged, processes
 from flyte_agent_server.errors import ListenError
 from flyte_agent_server.merged_page import merged_page
 
+pytestmark = pytest.mark.once
+
 LOCAL = ["--host", "127.0.0.1", "--port", "0", "--metrics-port", "0", "--agent", "reference"]
 
 

@@ -8,6 +8,7 @@ import time
 from collections import Counter
 
 import grpc
+import pytest
 from flyteidl.admin.agent_pb2 import GetTaskRequest
 from flyteidl.service.agent_pb2_grpc import AsyncAgentServiceStub
 
@@ -15,6 +16,8 @@ from flyte_agent_testing.clock import FakeClock
 from flyte_agent_testing.loopback import Loopback
 from flyte_agent_testing.propeller import Faults, SimulatedPropeller, TaskRun
 from flyte_agent_testing.virtual import VirtualClock, run_virtual
+
+pytestmark = pytest.mark.once
 
 DAY_S = 86_400.0
 

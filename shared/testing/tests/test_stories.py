@@ -455,6 +455,7 @@ def test_a_bug_of_the_test_is_not_taken_for_a_story():
         check_stories(dataclasses.replace(STAGE, agent=agent), examples=5)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("processes", ["1", "2"])
 def test_stories_from_the_command_line(capsys, processes):
     assert main(["--stories", "60", "--processes", processes, "--seed", "3"]) == 0
