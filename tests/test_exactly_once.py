@@ -23,6 +23,7 @@ from flyte_agent_testing.propeller import Faults, Outcome, SimulatedPropeller, T
 from flyte_agent_testing.templates import task_template
 
 ATTEMPTS = 1000
+TIMEOUTS = {"CreateTask": 60.0}  # as the documentation tells platform teams
 QUIET = Settings(host="127.0.0.1", port=0, metrics_port=None, grace_s=30.0, ready_at_start=True)
 
 
@@ -85,7 +86,13 @@ async def play(
         async with (
             service(agent) as target,
             SimulatedPropeller(
-                target, clock=clock, faults=faults, seed=7, retry_unavailable=3, workers=8
+                target,
+                clock=clock,
+                faults=faults,
+                seed=7,
+                retry_unavailable=3,
+                workers=8,
+                timeouts=TIMEOUTS,
             ) as propeller,
         ):
             return await propeller.run_many(tasks(number))

@@ -175,7 +175,7 @@ def stage(held_vendor: Any) -> Stage:
     return Stage(
         backend=emptied,
         agent=lambda backend, clock: DatabricksAgent(clock=clock),
-        task=spark(),
+        task=spark(on_code_failure="fail"),  # by itself what failed may be tried again
         refused=spark(timeout_s="soon"),
         evicted="evicted",
         patience_s=0.1,
