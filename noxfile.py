@@ -98,16 +98,28 @@ def wheels(session: nox.Session) -> None:
     session.run("python", ".ci/wheels.py", str(WHEELS), f"{WORK}/dist.txt")
 
 
-@nox.session(requires=["wheels"])
-@per_package()
-def tests(session: nox.Session, package: str) -> None:
-    """Test one package as a wheel, beside nothing but what it declares, at the pinned versions."""
+def at_pins(session: nox.Session, package: str) -> None:
+    """Test one package at the pinned versions of everything."""
     session.install(*wheels_and(name_of(package), *group("test", package), *group("runner")))
     # What the tests cover hardly depends on the Python, and measuring takes a third of their time.
     if session.python == LOWEST:
         pytest(session, f"{package}/tests", cover=package)
     else:
         pytest(session, *NOT_ONCE, f"{package}/tests")
+
+
+@nox.session(requires=["wheels"])
+@per_package(pythons=[LOWEST, NEWEST])
+def tests(session: nox.Session, package: str) -> None:
+    """Test one package as a wheel, beside nothing but what it declares, at the pinned versions."""
+    at_pins(session, package)
+
+
+@nox.session(requires=["wheels"], default=False)
+@per_package(pythons=PYTHONS[1:-1])
+def tests_between(session: nox.Session, package: str) -> None:
+    """The same on the Pythons between: in the package's own CI row, not in everybody's ``nox``."""
+    at_pins(session, package)
 
 
 def at_lowest(session: nox.Session, package: str) -> None:

@@ -16,6 +16,8 @@ from google.cloud.bigquery import LoadJobConfig, QueryJobConfig
 
 from flyte_agent_bigquery.local import LocalBigQuery
 
+pytestmark = pytest.mark.once
+
 DOCUMENT = json.loads(
     resources
     .files("googleapiclient.discovery_cache.documents")

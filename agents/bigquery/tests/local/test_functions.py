@@ -13,6 +13,8 @@ from flyte_agent_bigquery.local.sql.functions import signatures
 from flyte_agent_bigquery.local.sql.special import SPECIAL
 from flyte_agent_bigquery.local.sql.windows import WINDOWS
 
+pytestmark = pytest.mark.once
+
 
 def utc(*parts: int) -> datetime:
     return datetime(*parts, tzinfo=timezone.utc)

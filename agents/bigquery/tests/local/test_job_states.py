@@ -20,6 +20,8 @@ from google.cloud.bigquery import QueryJobConfig
 
 from flyte_agent_bigquery.local import LocalBigQuery
 
+pytestmark = pytest.mark.once
+
 NUMBERS = "UNNEST(GENERATE_ARRAY(1, 60000))"
 ENDLESS = f"SELECT COUNT(*) FROM {NUMBERS} a, {NUMBERS} b, {NUMBERS} c WHERE MOD(a * b + c, 7) = 1"
 

@@ -17,6 +17,8 @@ from google.cloud.bigquery import ExtractJobConfig, LoadJobConfig, SchemaField
 
 from flyte_agent_bigquery.local import LocalBigQuery
 
+pytestmark = pytest.mark.once
+
 CSV = b"""id,name,score,ok,day,at
 1,"Ann, A.",1.5,true,2020-01-02,2020-01-02 03:04:05 UTC
 2,,,no,,

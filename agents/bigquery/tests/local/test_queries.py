@@ -10,6 +10,8 @@ from google.api_core.exceptions import BadRequest, GoogleAPICallError, MethodNot
 
 from flyte_agent_bigquery.local import LocalBigQuery
 
+pytestmark = pytest.mark.once
+
 PEOPLE = """CREATE TABLE d.people (
   id INT64, name STRING, age INT64, pay NUMERIC, score FLOAT64, born DATE,
   tags ARRAY<STRING>, visits ARRAY<STRUCT<place STRING, days INT64>>,

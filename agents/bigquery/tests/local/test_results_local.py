@@ -9,6 +9,8 @@ from google.cloud.bigquery import QueryJobConfig
 
 from flyte_agent_bigquery.local import LocalBigQuery
 
+pytestmark = pytest.mark.once
+
 MIB = 1 << 20
 
 

@@ -10,6 +10,8 @@ from google.api_core.exceptions import BadRequest, Conflict, GoogleAPICallError,
 from google.cloud import bigquery
 from google.cloud.bigquery import QueryJobConfig
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture
 def run(client):
