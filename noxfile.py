@@ -27,7 +27,8 @@ PROJECTS: dict[str, dict[str, Any]] = {
 }
 FLOORS = nox.project.load_toml()["tool"]["flyte-agents"]["coverage-floor"]
 PYTHONS = nox.project.python_versions(next(iter(PROJECTS.values())))
-LOWEST, NEWEST = PYTHONS[0], PYTHONS[-1]
+OLDEST, NEWEST = PYTHONS[0], PYTHONS[-1]
+MEASURED = PYTHONS[1]  # what the tests cover hardly depends on the Python, and measuring is slow
 NOT_ONCE = ("-m", "not once")
 SELF = "repository"  # the tag of the sessions that are about no package, or about all of them
 
@@ -101,24 +102,23 @@ def wheels(session: nox.Session) -> None:
 def at_pins(session: nox.Session, package: str) -> None:
     """Test one package at the pinned versions of everything."""
     session.install(*wheels_and(name_of(package), *group("test", package), *group("runner")))
-    # What the tests cover hardly depends on the Python, and measuring takes a third of their time.
-    if session.python == LOWEST:
+    if session.python == MEASURED:
         pytest(session, f"{package}/tests", cover=package)
     else:
         pytest(session, *NOT_ONCE, f"{package}/tests")
 
 
 @nox.session(requires=["wheels"])
-@per_package(pythons=[LOWEST, NEWEST])
+@per_package(pythons=PYTHONS[1:])
 def tests(session: nox.Session, package: str) -> None:
     """Test one package as a wheel, beside nothing but what it declares, at the pinned versions."""
     at_pins(session, package)
 
 
 @nox.session(requires=["wheels"], default=False)
-@per_package(pythons=PYTHONS[1:-1])
-def tests_between(session: nox.Session, package: str) -> None:
-    """The same on the Pythons between: in the package's own CI row, not in everybody's ``nox``."""
+@per_package(pythons=[OLDEST])
+def tests_oldest(session: nox.Session, package: str) -> None:
+    """The same on the oldest Python: in the package's own CI row, not in everybody's ``nox``."""
     at_pins(session, package)
 
 
@@ -130,7 +130,7 @@ def at_lowest(session: nox.Session, package: str) -> None:
 
 
 @nox.session(requires=["wheels"])
-@per_package(pythons=[LOWEST])
+@per_package(pythons=[OLDEST])
 def lowest(session: nox.Session, package: str) -> None:
     """Test one package at the lowest version of everything, on the oldest Python."""
     at_lowest(session, package)
@@ -144,7 +144,7 @@ def lowest_newer(session: nox.Session, package: str) -> None:
 
 
 @nox.session(requires=["wheels"])
-@per_package(pythons=[LOWEST], named=False)
+@per_package(pythons=[OLDEST], named=False)
 def typing(session: nox.Session, package: str) -> None:
     """Check one package with mypy in strict mode, on the oldest Python."""
     session.install(*wheels_and(name_of(package), *group("test", package), *group("typing")))
@@ -235,11 +235,11 @@ def release(session: nox.Session) -> None:
 @nox.session(python=NEWEST, default=False)
 def pins(session: nox.Session) -> None:
     """Resolve the newest versions of everything anew, and write them down."""
-    session.run("python", ".ci/pins.py", LOWEST)
+    session.run("python", ".ci/pins.py", OLDEST)
 
 
 @nox.session(default=False, requires=["wheels"])
-@per_package(pythons=[LOWEST], named=False, tagged=False)
+@per_package(pythons=[OLDEST], named=False, tagged=False)
 def live(session: nox.Session, package: str) -> None:
     """Run one package's scenarios against the real platform; needs credentials."""
     session.install(*wheels_and(name_of(package), *group("test", package), *group("runner")))
@@ -263,10 +263,12 @@ def stories(session: nox.Session) -> None:
 def stock(session: nox.Session) -> None:
     """Run flytekit's own connectors through the kit, and write what they fail into the docs."""
     kit = "flyte-agent-testing[property,pytest,tls]"
-    connectors = [*group("stock"), *group("stock-connectors")]
-    session.install(*wheels_and(kit, *connectors, *group("runner")))
+    connectors = [*group("stock"), *group("stock-connectors"), *group("runner")]
+    session.install(*wheels_and(kit, *connectors))
     report, page = "shared/testing/tests/stock/report.py", "docs/reference/conformance-stock.md"
     session.run("python", report, page, "--numprocesses=3", *session.posargs)
+    session.install(*wheels_and("-r", "pyproject.toml", *group("together"), *connectors))
+    session.run("pytest", "tests/test_entry_points.py", "-m", "stock", "-n3", "--dist=worksteal")
 
 
 @nox.session(python=NEWEST, default=False, requires=["wheels"])

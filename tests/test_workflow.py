@@ -97,8 +97,8 @@ def test_row_of_a_package_runs_every_check_on_every_python(package: Package) -> 
     command = [sys.executable, "-m", "nox", "--list", "--json", "--tags", package.folder]
     row = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     found = {entry["session"] for entry in row if package.folder in entry["tags"]}
-    wanted = {f"tests({package.folder}-{python})" for python in ("3.10", "3.12")}
-    wanted |= {f"tests_between({package.folder}-3.11)"}
+    wanted = {f"tests({package.folder}-{python})" for python in ("3.11", "3.12")}
+    wanted |= {f"tests_oldest({package.folder}-3.10)"}
     wanted.add(f"lowest({package.folder}-3.10)")
     wanted |= {f"lowest_newer({package.folder}-{python})" for python in ("3.11", "3.12")}
 
