@@ -33,8 +33,8 @@ async def failure_of(calls: Calls, meta: DatabricksJobMeta, run: Run) -> AgentEr
     Return why a run failed, with all that Databricks says about it; ``None`` if it has not failed.
 
     Raises:
-        AgentError: The body of a Python task failed, and its error, which says whether to try again, cannot be read
-        now.
+        AgentError: The body of a Python task failed, and its error, which says whether to try
+            again, cannot be read now.
     """
     found = verdict(run, strict=meta.strict)
     if found is None:

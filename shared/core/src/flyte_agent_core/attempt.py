@@ -28,11 +28,13 @@ class Attempt:
     """
     One attempt at a task, as Flyte describes it.
 
-    Attributes: template: The task, as the author registered it. ``custom`` and the SQL come
-        verbatim, unrendered. literals: The inputs as Flyte's literals; :attr:`inputs` has them as
-        Python values. output_prefix: Where Flyte looks for the outputs of this attempt if ``get``
-        gives none. identity: Flyte's names for it. key: 32 hex digits, equal for every repetition
-        of create for this attempt, and for no other.
+    Attributes:
+        template: The task, as the author registered it. ``custom`` and the SQL come verbatim,
+            unrendered.
+        literals: The inputs as Flyte's literals; :attr:`inputs` has them as Python values.
+        output_prefix: Where Flyte looks for the outputs of this attempt if ``get`` gives none.
+        identity: Flyte's names for it.
+        key: 32 hex digits, equal for every repetition of create for this attempt, and for no other.
     """
 
     template: TaskTemplate

@@ -30,8 +30,9 @@ class Flights:
     """
     Joins calls for the same key, and notices when nobody who asked has got the answer.
 
-    Args: orphaned: Called with the key and the result of a call whose callers had all gone when it
-        ended.
+    Args:
+        orphaned: Called with the key and the result of a call whose callers had all gone when it
+            ended.
     """
 
     def __init__(self, orphaned: Callable[[str, Any], Coroutine[Any, Any, None]]) -> None:
@@ -49,8 +50,9 @@ class Flights:
         """
         Return what ``start()`` returns, or what the call already under way for ``key`` does.
 
-        Raises: RetryableError: No answer within ``wait_s`` seconds; the call goes on without its
-            callers.
+        Raises:
+            RetryableError: No answer within ``wait_s`` seconds; the call goes on without its
+                callers.
         """
         flight = self._flight(key, start)
         flight.waiters += 1

@@ -23,9 +23,11 @@ class Limiter:
     bursts; each answer raises it by 2 % of ``per_s`` until that is reached again. Safe to use from
     any thread.
 
-    Args: per_s: Calls a second while the vendor does not refuse. burst: Calls that may go at once
-        after a pause. floor_per_s: The rate never falls below this, or nothing would find out that
-        the vendor has recovered.
+    Args:
+        per_s: Calls a second while the vendor does not refuse.
+        burst: Calls that may go at once after a pause.
+        floor_per_s: The rate never falls below this, or nothing would find out that the vendor has
+            recovered.
     """
 
     def __init__(
@@ -44,8 +46,9 @@ class Limiter:
         """
         Take the place of one call in the queue.
 
-        Returns: Seconds to wait before the call may be sent; ``None``, and no place is taken, if
-            that would be more than ``longest_s``.
+        Returns:
+            Seconds to wait before the call may be sent; ``None``, and no place is taken, if that
+            would be more than ``longest_s``.
         """
         with self._lock:
             now_s, each_s = self._clock.monotonic(), 1.0 / self.rate_per_s

@@ -112,8 +112,9 @@ def to_literal(value: Any, kind: Kind, where: str = "value") -> literals_pb2.Lit
     """
     Return ``value`` as a literal of ``kind``.
 
-    Raises: OutputTypeError: It does not fit; the message says where, what was found and what was
-        declared.
+    Raises:
+        OutputTypeError: It does not fit; the message says where, what was found and what was
+            declared.
     """
     if isinstance(kind, list):
         return _COMPOSED[kind[0]](value, kind[1:], where)

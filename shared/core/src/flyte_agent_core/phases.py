@@ -45,9 +45,11 @@ class PhaseTable:
     Not a ``Mapping``: with a default behind ``[]`` every state would seem to be in the table, and a
     test that it is complete would pass on nothing.
 
-    Args: phases: One row for each state the vendor documents. unknown: The phase of a state that
-        is not in the table. A new word of the vendor is no reason to abandon a job that may be
-        running, so this is ``RUNNING`` unless there is a better answer.
+    Args:
+        phases: One row for each state the vendor documents.
+        unknown: The phase of a state that is not in the table. A new word of the vendor is no
+            reason to abandon a job that may be running, so this is ``RUNNING`` unless there is a
+            better answer.
         source: Where the list of states was read.
     """
 

@@ -20,9 +20,10 @@ class Resource(FlyteResource):
     """
     What ``get`` and ``do`` answer.
 
-    Attributes: phase: Flyte's phase. message: At most 2 KB, the first line useful; longer ones are
-        cut. Flyte shows it for INITIALIZING, WAITING_FOR_RESOURCES and failures, and drops it for
-        the rest.
+    Attributes:
+        phase: Flyte's phase.
+        message: At most 2 KB, the first line useful; longer ones are cut. Flyte shows it for
+            INITIALIZING, WAITING_FOR_RESOURCES and failures, and drops it for the rest.
         outputs: ``None`` unless there are real outputs: an empty map would hide the task's output
             file.
         custom_info: JSON for the task's page in Flyte, such as statistics of the job.

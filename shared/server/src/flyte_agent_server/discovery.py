@@ -115,8 +115,7 @@ def choose(
     Args:
         found: What is installed, as :func:`find` returns it.
         wanted: Names as in ``--agent``; none means every candidate that is served by default. When
-        a name
-            fits several, ours is meant; the others answer to the name of their distribution.
+            a name fits several, ours is meant; the others answer to the name of their distribution.
         unwanted: Names as in ``--no-agent``.
 
     Raises:

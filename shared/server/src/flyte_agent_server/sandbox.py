@@ -53,10 +53,10 @@ class Sandbox(Protocol):
     What a package offers.
 
     Attributes:
-        title: The platform, as people call it. about: What really does the work, in a few words.
+        title: The platform, as people call it.
+        about: What really does the work, in a few words.
         default_port: The port that `flyte-agent sandbox` tries first, so that what people have set
-        in a
-            shell is right the next time too.
+            in a shell is right the next time too.
     """
 
     title: str

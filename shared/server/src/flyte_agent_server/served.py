@@ -42,8 +42,9 @@ class Served(Protocol):
     One agent under one task type.
 
     Attributes:
-        name: The agent's name; several task types may share it. is_sync: It answers ``do`` and is
-        advertised as such; the other operations then stand in for it.
+        name: The agent's name; several task types may share it.
+        is_sync: It answers ``do`` and is advertised as such; the other operations then stand in
+            for it.
     """
 
     name: str

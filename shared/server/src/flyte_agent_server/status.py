@@ -45,8 +45,7 @@ class Status:
     Attributes:
         error_code: The label of the failure counter; flytekit's service uses HTTP's numbers there.
         told: Whether the caller is told what the exception says. A bug's text may hold anything, a
-        secret
-            included, so it stays in the log.
+            secret included, so it stays in the log.
     """
 
     code: grpc.StatusCode

@@ -20,9 +20,10 @@ class Story(Protocol):
     What a chapter has to tell with.
 
     Attributes:
-        data: A folder with the story's files: ``flights.csv``, ``weather.csv``, ``airlines.csv``,
-        …. urls: Where each stand-in answers, by the agent's name. handover: What the chapters
-        before left for those after, such as ``{"flights.uri": "s3://…"}``.
+        data: A folder with the story's files: ``flights.csv``, ``weather.csv``, ``airlines.csv``, ….
+        urls: Where each stand-in answers, by the agent's name.
+        handover: What the chapters before left for those after, such as
+            ``{"flights.uri": "s3://…"}``.
     """
 
     data: Path
@@ -63,9 +64,11 @@ class Chapter(Protocol):
     One part of the story.
 
     Attributes:
-        order: Where it stands: 10 S3, 20 BigQuery, 30 Databricks, 40 OpenAI. title: What it tells,
-        on one line. requires: Agents whose stand-ins must run; the chapter is left out with a line
-        if one does not. try_next: What the reader may do on their own, a line each.
+        order: Where it stands: 10 S3, 20 BigQuery, 30 Databricks, 40 OpenAI.
+        title: What it tells, on one line.
+        requires: Agents whose stand-ins must run; the chapter is left out with a line if one does
+            not.
+        try_next: What the reader may do on their own, a line each.
     """
 
     order: int
