@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.resources
 import json
 from pathlib import Path
 from typing import Any
@@ -88,10 +89,15 @@ def test_templates_are_filled_with_values_of_all_kinds() -> None:
         ("gpt-4o-mini-2024-07-18", 0.15),
         ("gpt-4o-2024-08-06", 2.5),
         ("text-embedding-3-small", 0.02),
+        ("gpt-4o-mini-transcribe-2025-12-15", 1.25),
         ("nobody", None),
+        ("gpt-5.99", None),
+        ("gpt-5-turbo", None),
     ],
 )
-def test_a_model_is_priced_by_the_longest_name_that_fits(model: str, usd: float | None) -> None:
+def test_a_model_is_priced_by_its_name_and_no_other_by_a_name_that_begins_like_it(
+    model: str, usd: float | None
+) -> None:
     found = prices.cost_usd(model, Usage(input_tokens=1_000_000))
     assert found == (pytest.approx(usd) if usd else None)
 
@@ -100,6 +106,45 @@ def test_cached_tokens_cost_less_and_minutes_and_images_something() -> None:
     usage = Usage(input_tokens=1_000_000, cached_tokens=1_000_000)
     assert prices.cost_usd("gpt-4.1", usage) == pytest.approx(0.5)
     assert prices.cost_usd("whisper-1", Usage(seconds=120)) == pytest.approx(0.012)
+
+
+def test_long_prompts_cost_more() -> None:
+    short, long = Usage(input_tokens=272_000), Usage(input_tokens=272_001, output_tokens=1_000_000)
+    assert prices.cost_usd("gpt-5.5", short) == pytest.approx(0.272 * 5)
+    assert prices.cost_usd("gpt-5.5", long) == pytest.approx(0.272001 * 10 + 45)
+    assert prices.cost_usd("gpt-4.1", long) == pytest.approx(0.272001 * 2 + 8)
+
+
+@pytest.mark.parametrize(
+    ("tier", "usd"),
+    [
+        ("", 5.0),
+        ("auto", 5.0),
+        ("default", 5.0),
+        ("flex", 2.5),
+        ("priority", 12.5),
+        ("scale", None),
+    ],
+)
+def test_another_service_tier_is_another_price_or_none(tier: str, usd: float | None) -> None:
+    found = prices.cost_usd("gpt-5.5", Usage(input_tokens=200_000), tier)
+    assert found == (pytest.approx(usd / 5) if usd else None)
+
+
+def test_our_own_table_is_as_strict_as_the_platforms(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours = (
+        importlib.resources
+        .files("flyte_agent_openai_sync")
+        .joinpath("prices.json")
+        .read_text("utf-8")
+    )
+    path = tmp_path / "prices.json"
+    path.write_text(ours)
+    monkeypatch.setenv("FLYTE_AGENT_OPENAI_PRICES", str(path))
+    models = json.loads(ours)["models"]
+    assert {model: prices.price_of(model) for model in models} == models
 
 
 def test_the_platforms_prices_come_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,14 +79,17 @@ def check(
     }
     for field, (before, ceiling) in dollars.items():
         if ceiling:
-            _below(field, before, _priced(field, model, expected), ceiling)
+            _below(
+                field, before, _priced(field, model, expected, config.service_tier or ""), ceiling
+            )
 
 
-def _priced(field: str, model: str, expected: Usage) -> float:
-    usd = prices.cost_usd(model, expected)
+def _priced(field: str, model: str, expected: Usage, tier: str) -> float:
+    usd = prices.cost_usd(model, expected, tier)
     if usd is None:
+        at = f" at service_tier {tier!r}" if tier else ""
         raise TaskError(
-            f"{field}: found a ceiling in dollars and no price of model {model!r}, expected one: the platform team "
+            f"{field}: found a ceiling in dollars and no price of model {model!r}{at}, expected one: the platform team "
             f"adds it to the table in {settings.PREFIX}PRICES; or set the ceiling in tokens.",
             code="OPENAI.NO_PRICE",
         )

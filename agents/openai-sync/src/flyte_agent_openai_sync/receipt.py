@@ -68,7 +68,8 @@ class Tally:
     def add(self, model: str, reply: Reply, extra: Usage | None = None) -> tuple[int, float]:
         """Count an answer; return its tokens and dollars."""
         usage = usage_in(reply.body) + (extra or Usage())
-        usd = prices.cost_usd(model, usage)
+        tier = str(reply.body.get("service_tier") or "")
+        usd = prices.cost_usd(model, usage, tier)
         self.usage += usage
         self.cost_usd = self.cost_usd if usd is None else (self.cost_usd or 0.0) + usd
         self.calls += 1
@@ -78,7 +79,7 @@ class Tally:
             "request_id": reply.request_id,
             "response_id": str(reply.body.get("id") or ""),
             "system_fingerprint": str(reply.body.get("system_fingerprint") or ""),
-            "service_tier": str(reply.body.get("service_tier") or ""),
+            "service_tier": tier,
         }
         _trace(self.last, usage)
         return usage.total_tokens, usd or 0.0
