@@ -30,6 +30,7 @@ PYTHONS = nox.project.python_versions(next(iter(PROJECTS.values())))
 OLDEST, NEWEST = PYTHONS[0], PYTHONS[-1]
 MEASURED = PYTHONS[1]  # what the tests cover hardly depends on the Python, and measuring is slow
 NOT_ONCE = ("-m", "not once")
+SHARE_NOTHING = "--dist=worksteal"  # of tests that start processes of their own
 SELF = "repository"  # the tag of the sessions that are about no package, or about all of them
 
 nox.options.default_venv_backend = "uv"
@@ -170,8 +171,15 @@ def together(session: nox.Session) -> None:
     session.install(*wheels_and(*everything))
     pytest(session, "tests", f"--wheels={WORK}/dist.txt", "-m", "not stock")
     session.install(*wheels_and(*everything, *group("stock")))
-    # Each of these tests starts processes of its own and shares nothing with the others of its file.
-    pytest(session, "tests", f"--wheels={WORK}/dist.txt", "-m", "stock", "--dist=worksteal")
+    pytest(session, "tests", f"--wheels={WORK}/dist.txt", "-m", "stock and not bench", SHARE_NOTHING)
+
+
+@nox.session(python=NEWEST, tags=[SELF], requires=["wheels"], default=False)
+def bench_runs(session: nox.Session) -> None:
+    """Try whether every part of the benchmark runs: in the repository's CI row."""
+    everything = ["-r", "pyproject.toml", *group("together"), *group("runner"), *group("stock")]
+    session.install(*wheels_and(*everything))
+    pytest(session, "tests", "-m", "bench", SHARE_NOTHING)
 
 
 @nox.session(python=NEWEST, tags=[SELF], requires=["wheels"])
@@ -268,7 +276,7 @@ def stock(session: nox.Session) -> None:
     report, page = "shared/testing/tests/stock/report.py", "docs/reference/conformance-stock.md"
     session.run("python", report, page, "--numprocesses=3", *session.posargs)
     session.install(*wheels_and("-r", "pyproject.toml", *group("together"), *connectors))
-    session.run("pytest", "tests/test_entry_points.py", "-m", "stock", "-n3", "--dist=worksteal")
+    session.run("pytest", "tests/test_entry_points.py", "-m", "stock", "-n3", SHARE_NOTHING)
 
 
 @nox.session(python=NEWEST, default=False, requires=["wheels"])

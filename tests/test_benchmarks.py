@@ -29,6 +29,7 @@ RUN_HERE = sorted(set(parts()) - {"fuzz"})
 
 
 @pytest.mark.stock
+@pytest.mark.bench
 @pytest.mark.parametrize("part", RUN_HERE)
 def test_part_runs(part: str, root: Path, tmp_path: Path) -> None:
     """All peers are this environment: flytekit's service is in it, and both BigQuery agents."""

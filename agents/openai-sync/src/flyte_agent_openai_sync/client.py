@@ -8,9 +8,9 @@ in as the API describes them, so a field that the installed version does not kno
 from __future__ import annotations
 
 import dataclasses
+import functools
 import importlib
 import logging
-import operator
 import ssl
 import time
 from typing import TYPE_CHECKING, Any
@@ -79,62 +79,67 @@ class OpenAIClient:
 
     async def chat(self, body: dict[str, Any], timeout_s: float) -> Reply:
         """Ask with Chat Completions."""
-        return await self._ask("chat.completions", body, timeout_s, ("model", "messages"))
+        return await self._post("/chat/completions", body, timeout_s)
 
     async def respond(self, body: dict[str, Any], timeout_s: float) -> Reply:
         """Ask with the Responses API."""
-        return await self._ask("responses", body, timeout_s, ("model", "input"))
+        return await self._post("/responses", body, timeout_s)
 
     async def embed(self, body: dict[str, Any], timeout_s: float) -> Reply:
         """Turn texts into vectors."""
-        plain = {"encoding_format": "float"}
-        return await self._ask("embeddings", body, timeout_s, ("model", "input"), plain)
+        return await self._post("/embeddings", {"encoding_format": "float", **body}, timeout_s)
 
     async def moderate(self, body: dict[str, Any], timeout_s: float) -> Reply:
         """Have texts judged."""
-        return await self._ask("moderations", body, timeout_s, ("model", "input"))
+        return await self._post("/moderations", body, timeout_s)
 
     async def draw(self, body: dict[str, Any], timeout_s: float) -> Reply:
         """Make images."""
-        return await self._ask("images", body, timeout_s, ("model", "prompt"), verb="generate")
+        return await self._post("/images/generations", body, timeout_s)
 
     async def transcribe(
         self, body: dict[str, Any], file: tuple[str, bytes, str], timeout_s: float
     ) -> Reply:
         """Turn speech into text."""
-        said = {"file": file}
-        return await self._ask("audio.transcriptions", body, timeout_s, ("model",), said)
+        model = body.pop("model")
+
+        async def send(sdk: Any) -> Any:
+            raw = sdk.audio.transcriptions.with_raw_response
+            said = await raw.create(file=file, model=model, extra_body=body, timeout=timeout_s)
+            return said.http_response
+
+        return await self._call("audio.transcriptions", send)
 
     async def speak(self, body: dict[str, Any], timeout_s: float) -> Reply:
         """Turn text into speech."""
-        names = ("model", "input", "voice")
-        return await self._ask("audio.speech", body, timeout_s, names, is_json=False)
+        accepts = {"Accept": "application/octet-stream"}
+        return await self._post("/audio/speech", body, timeout_s, accepts, is_json=False)
 
     async def models(self, timeout_s: float) -> Reply:
         """List the models the account may use; free of charge."""
+        options = {"timeout": timeout_s}
+        response = _http().Response
         return await self._call(
-            "models", lambda sdk: sdk.models.with_raw_response.list(timeout=timeout_s)
+            "models", lambda sdk: sdk.get("/models", cast_to=response, options=options)
         )
 
-    async def _ask(
+    async def _post(
         self,
-        method: str,
+        path: str,
         body: dict[str, Any],
         timeout_s: float,
-        names: tuple[str, ...],
-        said: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
         *,
-        verb: str = "create",
         is_json: bool = True,
     ) -> Reply:
-        """Send a body: what the library asks for by name, and the rest as it is."""
-        named = {name: body.pop(name) for name in names}
+        """Send a body as it is: the library's own methods look through all of it for fields to rename."""
+        options = {"timeout": timeout_s, "headers": headers or {}}
+        response = _http().Response
 
         def send(sdk: Any) -> Any:
-            raw = operator.attrgetter(method)(sdk).with_raw_response
-            return getattr(raw, verb)(**named, **(said or {}), extra_body=body, timeout=timeout_s)
+            return sdk.post(path, cast_to=response, body=body, options=options)
 
-        return await self._call(method, send, is_json=is_json)
+        return await self._call(path.strip("/").replace("/", "."), send, is_json=is_json)
 
     def _least_busy(self) -> _Part:
         part = min(self._parts, key=lambda each: each.busy)
@@ -151,9 +156,9 @@ class OpenAIClient:
         started_s = time.monotonic()
         try:
             with observe.vendor_call("openai", method) as call:
-                raw = await _sent(call, send, part.sdk)
-                headers = {name.lower(): value for name, value in raw.headers.items()}
-                content: bytes = raw.http_response.content
+                answer = await _sent(call, send, part.sdk)
+                headers = {name.lower(): value for name, value in answer.headers.items()}
+                content: bytes = answer.content
                 body = json_of(content, method) if is_json else {}
                 return Reply(body, content, headers, time.monotonic() - started_s)
         finally:
@@ -162,12 +167,12 @@ class OpenAIClient:
 
 async def _sent(call: observe.VendorCall, send: Callable[[Any], Awaitable[Any]], sdk: Any) -> Any:
     try:
-        raw = await send(sdk)
+        answer = await send(sdk)
     except (openai.OpenAIError, ValueError, OSError) as error:
         call.code = str(getattr(error, "status_code", "") or type(error).__name__)
         raise to_agent_error(error) from error
     call.code = "200"
-    return raw
+    return answer
 
 
 def _open(
@@ -193,6 +198,7 @@ def _open(
     )
 
 
+@functools.cache
 def _http() -> Any:
     """Return the HTTP library below: 1.x and 2.x use httpx, 3.x its successor."""
     base = next(
