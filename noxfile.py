@@ -171,7 +171,9 @@ def together(session: nox.Session) -> None:
     session.install(*wheels_and(*everything))
     pytest(session, "tests", f"--wheels={WORK}/dist.txt", "-m", "not stock")
     session.install(*wheels_and(*everything, *group("stock")))
-    pytest(session, "tests", f"--wheels={WORK}/dist.txt", "-m", "stock and not bench", SHARE_NOTHING)
+    pytest(
+        session, "tests", f"--wheels={WORK}/dist.txt", "-m", "stock and not bench", SHARE_NOTHING
+    )
 
 
 @nox.session(python=NEWEST, tags=[SELF], requires=["wheels"], default=False)
