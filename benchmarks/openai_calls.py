@@ -194,7 +194,8 @@ async def _one(stub: Any, messages: tuple[bytes, bytes], done: load.Load) -> Non
 
 def loop_per_s(setting: Setting, url: str, in_flight: int, seconds: float) -> float:
     """Return what a loop around one client reaches, calls a second."""
-    command = [setting.served, script("openai_loop.py"), f"{url}/v1", str(in_flight), str(seconds)]
+    asked = [f"{url}/v1", MODEL, str(in_flight), str(seconds)]
+    command = [setting.served, script("openai_loop.py"), *asked]
     with running(command, {"NO_PROXY": "*"}, setting.log("loop")) as process:
         return float(json.loads(first_line(process))["per_s"])
 

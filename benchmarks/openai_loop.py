@@ -1,8 +1,8 @@
 """
 What a script would do: one AsyncOpenAI client, many questions at once.
 
-Run as ``python openai_loop.py BASE_URL IN_FLIGHT SECONDS``; prints what it reached. It runs on uvloop,
-as our service does.
+Run as ``python openai_loop.py BASE_URL MODEL IN_FLIGHT SECONDS``; prints what it reached. It runs on
+uvloop, as our service does.
 """
 
 from __future__ import annotations
@@ -15,10 +15,9 @@ import time
 
 import openai  # noqa: TID251  # what a script does
 import uvloop
-from canned import MODEL
 
 
-async def main(url: str, in_flight: int, seconds: float) -> dict[str, float]:
+async def main(url: str, model: str, in_flight: int, seconds: float) -> dict[str, float]:
     """Warm up, and ask for a while."""
     client = openai.AsyncOpenAI(api_key="sk-bench", base_url=url, max_retries=0)
     numbers = itertools.count()
@@ -27,7 +26,7 @@ async def main(url: str, in_flight: int, seconds: float) -> dict[str, float]:
         done = 0
         while time.perf_counter() < until_s:
             question = {"role": "user", "content": f"What is {next(numbers)}?"}
-            answer = await client.chat.completions.create(model=MODEL, messages=[question])
+            answer = await client.chat.completions.create(model=model, messages=[question])
             done += bool(answer.choices[0].message.content)
         return done
 
@@ -43,4 +42,5 @@ async def main(url: str, in_flight: int, seconds: float) -> dict[str, float]:
 
 if __name__ == "__main__":
     uvloop.install()
-    print(json.dumps(asyncio.run(main(sys.argv[1], int(sys.argv[2]), float(sys.argv[3])))))
+    url, model, in_flight, seconds = sys.argv[1:]
+    print(json.dumps(asyncio.run(main(url, model, int(in_flight), float(seconds)))))

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import ssl
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from openai_support import answer_of, chat_custom
+from openai_support import answer_of, attempt_of, chat_custom
 
-from flyte_agent_core import Phase
+from flyte_agent_core import Phase, rpc
 from flyte_agent_openai_sync.account import is_below
 from flyte_agent_openai_sync.agent import OpenAIAgent
 from flyte_agent_testing.server import FakeServer, Reply, Request, route
@@ -144,24 +146,34 @@ def test_authorities_of_the_platform_are_trusted(
     assert do(node="n1").error_code == "OPENAI.BAD_SETTING"
 
 
+async def all_at_once(agent: OpenAIAgent, calls: int) -> None:
+    with rpc.serving(30.0):
+        for number in range(3):
+            await agent.do(attempt_of(node=f"first-{number}"))
+        await asyncio.gather(*(agent.do(attempt_of(node=f"n{n}")) for n in range(calls)))
+
+
 def test_one_client_serves_all_calls_of_an_account(
     vendor: Any, agent: OpenAIAgent, running: Any
 ) -> None:
-    import asyncio
-
-    from openai_support import attempt_of
-
-    from flyte_agent_core import rpc
-
-    async def scenario() -> None:
-        with rpc.serving(30.0):
-            for number in range(3):
-                await agent.do(attempt_of(node=f"first-{number}"))
-            await asyncio.gather(*(agent.do(attempt_of(node=f"n{n}")) for n in range(8)))
-
-    running(scenario())
+    running(all_at_once(agent, 8))
     assert len(agent.desk.clients) == 1
     assert vendor.connections <= 8
+
+
+def test_no_thread_is_started_for_what_is_known(
+    vendor: Any, agent: OpenAIAgent, running: Any
+) -> None:
+    """The library would start one for each of its clients; ours opened the first of these."""
+    seen: list[str] = []
+
+    async def scenario() -> None:
+        await all_at_once(agent, 40)
+        seen.extend(thread.name for thread in threading.enumerate())
+
+    running(scenario())
+    assert seen
+    assert len([name for name in seen if "anyio" in name.lower()]) == 1
 
 
 def findings(agent: OpenAIAgent, running: Any) -> dict[str, tuple[str, str]]:

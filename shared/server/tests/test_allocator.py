@@ -9,12 +9,15 @@ from flyte_agent_server import allocator
 
 
 def test_what_starting_has_left_is_not_looked_at_again() -> None:
+    before = gc.get_threshold()
     gc.unfreeze()
     try:
         allocator.settle()
         assert gc.get_freeze_count() > 1000
+        assert gc.get_threshold()[0] > before[0]
     finally:
         gc.unfreeze()
+        gc.set_threshold(*before)
 
 
 def test_arenas_are_limited_where_nobody_has_said_otherwise(monkeypatch) -> None:

@@ -61,9 +61,13 @@ class OpenAIClient:
 
     def _opened(self) -> Any:
         try:
-            return _open(self._account, self._entra, self._trust)
+            sdk = _open(self._account, self._entra, self._trust)
         except (openai.OpenAIError, OSError) as error:
             raise to_agent_error(error) from error
+        # Each client would find this out in a thread, and up to forty of them would stay and wait.
+        system = sdk.platform_headers()["X-Stainless-OS"]
+        sdk._platform = system  # noqa: SLF001  # there is no other way to say it
+        return sdk
 
     async def open_until_loop_ends(self) -> None:
         """Have the connections closed when the event loop ends: agents are told nothing of that."""

@@ -16,17 +16,14 @@ The prefix and the folder are flytekit's (``FLYTE_SECRETS_ENV_PREFIX``,
 
 from __future__ import annotations
 
+import functools
 import os
 import pathlib
 import re
 import threading
 from collections import OrderedDict
-from typing import TYPE_CHECKING
 
 from .errors import InvalidConfig
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 # No two separators in a row: "__" parts project, domain and name, and a name must not reach
 # another project's.
@@ -72,7 +69,9 @@ def resolve(name: str, *, project: str = "", domain: str = "") -> Secret:
     call = current()
     if call is not None and name in call.connection:
         return Secret(call.connection[name])
-    places = list(_places(name, project, domain))
+    prefix = os.environ.get("FLYTE_SECRETS_ENV_PREFIX", "_FSEC_")
+    folder = os.environ.get("FLYTE_SECRETS_DEFAULT_DIR", "/etc/secrets")
+    places = _places(name, project, domain, prefix, folder)
     for variable, path in places:
         found = _read(variable, path)
         if found is not None:
@@ -85,14 +84,20 @@ def resolve(name: str, *, project: str = "", domain: str = "") -> Secret:
     )
 
 
-def _places(name: str, project: str, domain: str) -> Iterator[tuple[str, pathlib.Path]]:
-    prefix = os.environ.get("FLYTE_SECRETS_ENV_PREFIX", "_FSEC_")
-    folder = pathlib.Path(os.environ.get("FLYTE_SECRETS_DEFAULT_DIR", "/etc/secrets"))
+@functools.lru_cache(maxsize=_KEPT)
+def _places(
+    name: str, project: str, domain: str, prefix: str, folder: str
+) -> tuple[tuple[str, pathlib.Path], ...]:
+    """Return variables and paths; they are wanted in every call, what is there may change."""
     scopes: list[tuple[str, ...]] = [(project, domain), (project,), ()]
-    for scope in scopes:
-        if all(_NAME.fullmatch(part) for part in scope):
-            variable = prefix + "__".join(_capitals(part) for part in [*scope, name])
-            yield variable, folder.joinpath(*scope, name.lower())
+    return tuple(
+        (
+            prefix + "__".join(_capitals(part) for part in [*scope, name]),
+            pathlib.Path(folder, *scope, name.lower()),
+        )
+        for scope in scopes
+        if all(_NAME.fullmatch(part) for part in scope)
+    )
 
 
 def _capitals(part: str) -> str:

@@ -16,6 +16,11 @@ import os
 _ARENA_MAX = -8  # M_ARENA_MAX of malloc.h
 _ARENAS = 2
 _VARIABLES = ("MALLOC_ARENA_MAX", "GLIBC_TUNABLES")
+_COLLECT_AFTER = (10_000, 20, 50)
+"""
+Python's own first figure is 700: hundreds of calls in flight are looked through for every few of
+them. A call leaves no cycles, so little waits for a collection.
+"""
 
 
 def few_arenas() -> None:
@@ -34,5 +39,6 @@ def settle() -> None:
     """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(*_COLLECT_AFTER)
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
