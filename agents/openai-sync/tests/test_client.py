@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,10 @@ import pytest
 from openai_support import answer_of, attempt_of, chat_custom
 
 from flyte_agent_core import Phase, rpc
-from flyte_agent_openai_sync.account import is_below
+from flyte_agent_core.secrets import Secret
+from flyte_agent_openai_sync.account import Account, is_below
 from flyte_agent_openai_sync.agent import OpenAIAgent
+from flyte_agent_openai_sync.client import OpenAIClient
 from flyte_agent_testing.server import FakeServer, Reply, Request, route
 
 Do = Callable[..., Any]
@@ -161,19 +162,11 @@ def test_one_client_serves_all_calls_of_an_account(
     assert vendor.connections <= 8
 
 
-def test_no_thread_is_started_for_what_is_known(
-    vendor: Any, agent: OpenAIAgent, running: Any
-) -> None:
-    """The library would start one for each of its clients; ours opened the first of these."""
-    seen: list[str] = []
-
-    async def scenario() -> None:
-        await all_at_once(agent, 40)
-        seen.extend(thread.name for thread in threading.enumerate())
-
-    running(scenario())
-    assert seen
-    assert len([name for name in seen if "anyio" in name.lower()]) == 1
+def test_no_thread_is_started_for_what_is_known() -> None:
+    """The library would ask for its name of the system in a thread, one for each client."""
+    account = Account("openai", "http://127.0.0.1:1/v1", Secret("sk-test-key"), "digest")
+    opened = OpenAIClient(account)._opened()
+    assert opened._platform == opened.platform_headers()["X-Stainless-OS"]
 
 
 def findings(agent: OpenAIAgent, running: Any) -> dict[str, tuple[str, str]]:
