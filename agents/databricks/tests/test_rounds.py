@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -176,15 +177,49 @@ def test_other_peoples_runs_do_not_make_it_dear(monkeypatch: pytest.MonkeyPatch)
 def test_slices_have_no_gaps_and_whole_pages() -> None:
     made = slices_of(metas_of(range(1000, 1_001_000, 1000)))
 
-    assert made[0].to_ms is None
-    assert [later.from_ms for later in made[:-1]] == [
-        (earlier.to_ms or 0) + 1 for earlier in made[1:]
-    ]
+    assert (made[0].to_ms, made[-1].from_ms) == (1_000_000, 1000)
+    assert [later.from_ms for later in made[:-1]] == [earlier.to_ms + 1 for earlier in made[1:]]
     assert all(len(part.wanted) % PAGE == 0 for part in made)
     assert sum(len(part.wanted) for part in made) == 1000
 
 
 def test_runs_of_one_moment_are_one_slice() -> None:
-    made = slices_of(metas_of([5_000_000] * 1) * 200)
+    (made, *empty) = slices_of(metas_of([5_000_000] * 1) * 20)
 
-    assert all(part.from_ms is not None for part in made)
+    assert (made.from_ms, made.to_ms, empty) == (5_000_000, 5_000_000, [])
+
+
+def test_what_only_our_clock_knows_may_be_a_minute_off() -> None:
+    (made,) = slices_of([DatabricksJobMeta(run_id="1", created_s=5_000.0)])
+
+    assert (made.from_ms, made.to_ms) == (4_940_000, 5_060_000)
+
+
+@pytest.fixture
+def crowded(monkeypatch: pytest.MonkeyPatch) -> Iterator[Crowded]:
+    """A thousand runs, all ours."""
+    ids = list(range(1_100_000, 1_000_000, -100))
+    with Crowded(ids, len(ids)) as server:
+        monkeypatch.setenv("DATABRICKS_HOST", server.url)
+        monkeypatch.setenv("DATABRICKS_TOKEN", "canary-token")
+        yield server
+
+
+def test_some_runs_in_the_middle_are_found_where_they_are(crowded: Crowded) -> None:
+    asyncio.run(agent().get_many(metas_of(crowded.ids[500:600])))
+
+    assert crowded.counts()["list"] <= 5
+    assert crowded.counts().get("get", 0) == 0
+
+
+def test_a_service_just_started_lists_what_comes_once(crowded: Crowded) -> None:
+    databricks = agent()
+
+    async def one_lot_after_the_other() -> None:
+        for start in range(0, 1000, 100):
+            await databricks.get_many(metas_of(crowded.ids[start : start + 100]))
+        await databricks.get_many(metas_of(crowded.ids))
+
+    asyncio.run(one_lot_after_the_other())
+    assert crowded.counts()["list"] <= 50
+    assert crowded.counts().get("get", 0) == 0

@@ -184,8 +184,17 @@ def test_pauses_grow_and_end_growing() -> None:
 
 def test_pages_become_one() -> None:
     page = '# HELP a_total Help\n# TYPE a_total counter\na_total{x="1"} 2.0\n'
-    text = merged.merge({0: page, 1: page}, {0: 1, 1: 3}).decode()
+    text = merged.merge({0: page, 1: page}, {0: 1, 1: 3})[0].decode()
     assert text.count("# TYPE a_total counter") == 1
     assert 'a_total{process="0",x="1"} 2.0' in text
     assert 'a_total{process="1",x="1"} 2.0' in text
     assert 'flyte_agent_process_starts{process="1"} 3.0' in text
+
+
+def test_examples_of_traces_survive() -> None:
+    line = 't_bucket{le="+Inf"} 1.0 # {trace_id="0af7"} 0.5 1700000000.0'
+    page = f"# HELP t Help\n# TYPE t histogram\n{line}\nt_count 1.0\nt_sum 0.5\n# EOF\n"
+    text, kind = merged.merge({0: page, 1: page}, {0: 1}, "application/openmetrics-text")
+    assert kind.startswith("application/openmetrics-text")
+    assert text.decode().count('# {trace_id="0af7"} 0.5') == 2
+    assert text.endswith(b"# EOF\n")

@@ -13,7 +13,9 @@ from flyteidl.service import agent_pb2_grpc
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.trace import SpanKind, StatusCode
+from prometheus_client.openmetrics.exposition import generate_latest
 
 from flyte_agent_core import Attempt, Phase, Resource, SyncAgent, observe
 from flyte_agent_server.catalogue import Catalogue
@@ -58,14 +60,18 @@ def spans(
     exporter: InMemorySpanExporter, agent: VendorAgent | None = None, **custom: Any
 ) -> dict[str, Any]:
     """Serve, send one task with a trace's parent, and return the spans by name."""
-    provider = TracerProvider(shutdown_on_exit=False)
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    settings = Settings(host="127.0.0.1", port=0, metrics_port=None, grace_s=5.0)
-    asyncio.run(_send(Catalogue([agent or VendorAgent()]), settings, Tracing(provider), custom))
+    asyncio.run(_send(Catalogue([agent or VendorAgent()]), _tracing(exporter), custom))
     return {span.name: span for span in exporter.get_finished_spans()}
 
 
-async def _send(catalogue: Any, settings: Any, tracing: Any, custom: dict[str, Any]) -> None:
+def _tracing(exporter: InMemorySpanExporter, sampler: Any = None) -> Tracing:
+    provider = TracerProvider(shutdown_on_exit=False, sampler=sampler)
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    return Tracing(provider)
+
+
+async def _send(catalogue: Any, tracing: Any, custom: dict[str, Any]) -> bytes:
+    """Send one task; return what Prometheus gets then."""
     template = tasks_pb2.TaskTemplate(type="traced")
     template.custom.update(custom)
     header = agent_pb2.CreateRequestHeader(template=template, output_prefix="s3://b/x")
@@ -73,6 +79,7 @@ async def _send(catalogue: Any, settings: Any, tracing: Any, custom: dict[str, A
         agent_pb2.ExecuteTaskSyncRequest(header=header),
         agent_pb2.ExecuteTaskSyncRequest(inputs={}),
     ]
+    settings = Settings(host="127.0.0.1", port=0, metrics_port=None, grace_s=5.0)
     async with (
         AgentService(catalogue, settings, tracing) as service,
         grpc.aio.insecure_channel(f"127.0.0.1:{service.port}") as channel,
@@ -80,6 +87,8 @@ async def _send(catalogue: Any, settings: Any, tracing: Any, custom: dict[str, A
         stub = agent_pb2_grpc.SyncAgentServiceStub(channel)
         async for _ in stub.ExecuteTaskSync(iter(requests), metadata=METADATA):
             pass
+    page: bytes = generate_latest(service.metrics.registry)
+    return page
 
 
 def test_one_trace_from_flyte_to_the_vendor(exporter: InMemorySpanExporter) -> None:
@@ -104,6 +113,20 @@ def test_a_vendor_that_fails_shows_and_tells_no_text(exporter: InMemorySpanExpor
     found = spans(exporter, fails=True)
     assert found["acme jobs.get"].status.status_code is StatusCode.ERROR
     assert "hunter2" not in "".join(span.to_json() for span in found.values())
+
+
+def test_a_bucket_of_the_latency_leads_to_a_trace(exporter: InMemorySpanExporter) -> None:
+    page = asyncio.run(_send(Catalogue([VendorAgent()]), _tracing(exporter), {})).decode()
+    (line,) = [line for line in page.splitlines() if "trace_id" in line]
+    assert line.startswith('flyte_connector_request_latency_seconds_bucket{le="')
+    assert f'# {{trace_id="{TRACE}"}}' in line
+
+
+def test_a_trace_that_is_kept_nowhere_is_no_example(exporter: InMemorySpanExporter) -> None:
+    tracing = _tracing(exporter, ALWAYS_OFF)
+    page = asyncio.run(_send(Catalogue([VendorAgent()]), tracing, {}))
+    assert b"request_latency_seconds_bucket" in page
+    assert b"trace_id" not in page
 
 
 def test_it_is_off_unless_somebody_says_where_traces_go(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import bisect
 import itertools
 import threading
+import time
 from typing import TYPE_CHECKING
 
 from prometheus_client.core import (
@@ -19,6 +20,7 @@ from prometheus_client.core import (
     HistogramMetricFamily,
 )
 from prometheus_client.registry import Collector
+from prometheus_client.samples import Exemplar
 from prometheus_client.utils import floatToGoString
 
 if TYPE_CHECKING:
@@ -36,27 +38,36 @@ _LABELS = ("task_type", "operation")
 class Series:
     """The calls of one task type and operation: how many were answered, how long all of them took."""
 
-    __slots__ = ("_buckets", "_sum_s", "answered")
+    __slots__ = ("_buckets", "_exemplars", "_sum_s", "answered")
 
     def __init__(self) -> None:
         self.answered = 0
         self._sum_s = 0.0
         self._buckets = [0] * len(_BOUNDS)
+        self._exemplars: list[Exemplar | None] = [None] * len(_BOUNDS)
 
-    def was_answered(self, took_s: float) -> None:
+    def was_answered(self, took_s: float, trace_id: str = "") -> None:
         """Count a call that was answered."""
         self.answered += 1
-        self.is_over(took_s)
+        self.is_over(took_s, trace_id)
 
-    def is_over(self, took_s: float) -> None:
-        """Count a call, answered or not."""
-        self._buckets[bisect.bisect_left(_LATENCY_BUCKETS_S, took_s)] += 1
+    def is_over(self, took_s: float, trace_id: str = "") -> None:
+        """Count a call, answered or not; its trace, if there is one, is the bucket's example."""
+        bucket = bisect.bisect_left(_LATENCY_BUCKETS_S, took_s)
+        self._buckets[bucket] += 1
         self._sum_s += took_s
+        if trace_id:
+            self._exemplars[bucket] = Exemplar({"trace_id": trace_id}, took_s, time.time())
 
     def add_to(self, latency: HistogramMetricFamily, labels: tuple[str, str]) -> None:
         """Put the times into a histogram."""
         counts = itertools.accumulate(self._buckets)
-        latency.add_metric(labels, list(zip(_BOUNDS, counts, strict=True)), self._sum_s)
+        buckets = zip(_BOUNDS, counts, self._exemplars, strict=True)
+        latency.add_metric(
+            labels,
+            [(le, count, one) if one else (le, count) for le, count, one in buckets],
+            self._sum_s,
+        )
 
 
 class CallFigures(Collector):

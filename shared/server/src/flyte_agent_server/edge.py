@@ -161,7 +161,7 @@ class Call:
         self._edge.metrics.ended(self.operation)
         try:
             if error is None:
-                self._edge.metrics.answered(self._label, self.operation, took_s)
+                self._edge.metrics.answered(self._label, self.operation, took_s, self._trace_id())
             else:
                 await self._failed(error, took_s)
         finally:
@@ -172,14 +172,17 @@ class Call:
 
     async def _failed(self, error: BaseException, took_s: float) -> None:
         if isinstance(error, (asyncio.CancelledError, GeneratorExit)):
-            self._edge.metrics.failed(self._label, self.operation, took_s, None)
+            self._edge.metrics.failed(self._label, self.operation, took_s, None, self._trace_id())
             _log.info("the caller went away after %.2f s", took_s)
         elif isinstance(error, Exception):
             await self._abort(error, took_s)
 
+    def _trace_id(self) -> str:
+        return "" if self._span is None else tracing.trace_id(self._span)
+
     async def _abort(self, error: Exception, took_s: float) -> None:
         status = status_of(error)
-        self._edge.metrics.failed(self._label, self.operation, took_s, status)
+        self._edge.metrics.failed(self._label, self.operation, took_s, status, self._trace_id())
         message = message_of(error, status, self.operation, self.correlation_id)
         if self._span is not None:
             tracing.failed(self._span, status.code.name)

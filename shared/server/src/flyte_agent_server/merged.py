@@ -10,9 +10,10 @@ import threading
 from typing import TYPE_CHECKING, Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily, Metric
-from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, ThreadingWSGIServer
+from prometheus_client.exposition import ThreadingWSGIServer, choose_encoder
+from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
 from .merged_page import merged_page
@@ -57,7 +58,9 @@ class MergedEndpoint:
     def _answer(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
         path = environ.get("PATH_INFO") or "/"
         asked = "/status.json" if path == "/" else path
-        answers = self._ask(asked, environ.get("HTTP_AUTHORIZATION", ""))
+        accept = environ.get("HTTP_ACCEPT", "")
+        headers = {"Authorization": environ.get("HTTP_AUTHORIZATION", ""), "Accept": accept}
+        answers = self._ask(asked, headers)
         refused = [answer for answer in answers.values() if answer.status != 200]
         if not answers:
             return _text(start, "503 Service Unavailable", b"no process answers yet\n")
@@ -70,16 +73,15 @@ class MergedEndpoint:
         if path == "/":
             statuses = {number: json.loads(page) for number, page in pages.items()}
             return send(start, "200 OK", HTML, merged_page(statuses, starts))
-        start("200 OK", [("Content-Type", CONTENT_TYPE_PLAIN_0_0_4)])
-        return [merge(pages, starts)]
+        page, content_type = merge(pages, starts, accept)
+        start("200 OK", [("Content-Type", content_type)])
+        return [page]
 
-    def _ask(self, path: str, authorization: str) -> dict[int, _Answer]:
+    def _ask(self, path: str, headers: dict[str, str]) -> dict[int, _Answer]:
         """Return what the workers that answer say, all asked at once."""
         alive = [worker for worker in self._workers if worker.metrics_port]
         with concurrent.futures.ThreadPoolExecutor(max(1, len(alive))) as pool:
-            asked = {
-                w.number: pool.submit(_get, w.metrics_port, path, authorization) for w in alive
-            }
+            asked = {w.number: pool.submit(_get, w.metrics_port, path, headers) for w in alive}
         return {n: future.result() for n, future in asked.items() if not future.exception()}
 
 
@@ -99,11 +101,23 @@ class _Answer:
         self.headers = [(k, v) for k, v in response.getheaders() if k.lower() not in skipped]
 
 
-def merge(pages: dict[int, str], starts: dict[int, int]) -> bytes:
-    """Return one page of the pages of several processes, and how often each was started."""
+def merge(pages: dict[int, str], starts: dict[int, int], accept: str = "") -> tuple[bytes, str]:
+    """
+    Return one page of the pages of several processes, and its type.
+
+    Args:
+        pages: By process, in the form that ``accept`` asks for.
+        starts: How often each was started.
+        accept: The header of that name.
+    """
+    encoder, content_type = choose_encoder(accept)
+    is_open = content_type.startswith("application/openmetrics-text")
+    parse = (
+        openmetrics.text_string_to_metric_families if is_open else text_string_to_metric_families
+    )
     families: dict[str, Metric] = {}
     for number, page in pages.items():
-        for family in text_string_to_metric_families(page):
+        for family in parse(page):
             into = families.setdefault(
                 family.name, Metric(family.name, family.documentation, family.type)
             )
@@ -117,7 +131,7 @@ def merge(pages: dict[int, str], starts: dict[int, int]) -> bytes:
         own.add_metric([str(number)], count)
     registry = CollectorRegistry()
     registry.register(_Fixed([*families.values(), own]))
-    return generate_latest(registry)
+    return encoder(registry), content_type
 
 
 class _Fixed:
@@ -128,11 +142,10 @@ class _Fixed:
         return self._families
 
 
-def _get(port: int, path: str, authorization: str) -> _Answer:
+def _get(port: int, path: str, headers: dict[str, str]) -> _Answer:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_TIMEOUT_S)
     try:
-        headers = {"Authorization": authorization} if authorization else {}
-        connection.request("GET", path, headers=headers)
+        connection.request("GET", path, headers={k: v for k, v in headers.items() if v})
         return _Answer(connection.getresponse())
     finally:
         connection.close()

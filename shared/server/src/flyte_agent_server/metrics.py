@@ -91,15 +91,22 @@ class Metrics:
         """Count a request out that was counted in."""
         self._calls.in_flight[operation] -= 1
 
-    def answered(self, task_type: str, operation: str, took_s: float) -> None:
+    def answered(self, task_type: str, operation: str, took_s: float, trace_id: str = "") -> None:
         """Count a request that was answered."""
-        self._calls.of(task_type, operation).was_answered(took_s)
+        self._calls.of(task_type, operation).was_answered(took_s, trace_id)
 
-    def failed(self, task_type: str, operation: str, took_s: float, status: Status | None) -> None:
+    def failed(
+        self,
+        task_type: str,
+        operation: str,
+        took_s: float,
+        status: Status | None,
+        trace_id: str = "",
+    ) -> None:
         """Count a request that failed; ``None`` when the caller went away."""
         code = CANCELLED if status is None else str(int(status.error_code))
         self._failure.labels(task_type, operation, code).inc()
-        self._calls.of(task_type, operation).is_over(took_s)
+        self._calls.of(task_type, operation).is_over(took_s, trace_id)
 
     def inputs(self, task_type: str, size_bytes: int) -> None:
         """Note the size of a task's inputs."""

@@ -95,6 +95,12 @@ def failed(span: Any, said: str) -> None:
     span.set_status(Status(StatusCode.ERROR, said))
 
 
+def trace_id(span: Any) -> str:
+    """Return the id of a span's trace as W3C writes it; nothing of one that is kept nowhere."""
+    context = span.get_span_context()
+    return f"{context.trace_id:032x}" if context.trace_flags.sampled else ""
+
+
 def from_environment() -> Tracing | None:
     """Return what makes spans, if OpenTelemetry is installed and told where they go."""
     if not any(os.environ.get(name) for name in _ENDPOINTS) or _is_disabled():
