@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+from google.protobuf import json_format
+
 from flyte_agent_core import Phase, Resource
 from flyte_agent_core.outputs import OutputSpec
 
@@ -32,6 +34,18 @@ def test_everything_arrives():
     assert message.custom_info["bytes"] == str(2**60)
     assert message.custom_info["rows"] == 5
     assert message.agent_error.code == "DEMO.X"
+
+
+def test_every_kind_of_figure_is_a_value_of_json():
+    info = {"a": [True, 1.5, float("nan"), -float("inf"), None, ("x", 2)], "b": {1: {"c": False}}}
+    struct = wire(Resource(phase=Phase.RUNNING, custom_info=info)).custom_info
+
+    found = json_format.MessageToDict(struct)
+
+    assert found == {
+        "a": [True, 1.5, "nan", "-inf", None, ["x", 2.0]],
+        "b": {"1": {"c": False}},
+    }
 
 
 def test_outputs_are_unset_unless_real():

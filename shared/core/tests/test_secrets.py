@@ -91,3 +91,9 @@ def test_messages_are_bounded():
 def test_an_error_without_words_still_says_something():
     assert describe(KeyError()) == "KeyError"
     assert describe(ValueError(" x ")) == "x"
+
+
+def test_a_message_that_holds_a_known_secret_is_told_from_others() -> None:
+    secrets.remember("canary-ünicode-1")
+    assert secrets.is_in("before canary-ünicode-1 after".encode())
+    assert not secrets.is_in(b"before canary- after")

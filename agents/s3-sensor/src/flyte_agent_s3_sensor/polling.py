@@ -85,7 +85,10 @@ class Sensors:
             return []
         look = Look(self._eyes, metas[0])
         await look.list_for([meta.request for meta in metas])
-        answers = list(await asyncio.gather(*(self._one(meta, look) for meta in metas)))
+        if len(metas) == 1:  # as for most keys; tasks of their own would be a part of the work
+            answers = [await self._one(metas[0], look)]
+        else:
+            answers = list(await asyncio.gather(*(self._one(meta, look) for meta in metas)))
         for meta, answer in zip(metas, answers, strict=True):
             last = self._looks.of(meta)
             last.looked_s, last.looks = look.now_s, last.looks + 1

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any
 
 from flyteidl.admin.agent_pb2 import AgentError as AgentErrorProto
 from flyteidl.admin.agent_pb2 import Resource as ResourceProto
 from flyteidl.core.execution_pb2 import TaskLog
-from google.protobuf import json_format, struct_pb2
+from google.protobuf import struct_pb2
 
 from ._flyte import FlyteResource
 from .phases import Phase
@@ -60,7 +61,7 @@ class Resource(FlyteResource):
         else:
             message = await self._with_outputs()
         if self.custom_info:
-            message.custom_info.CopyFrom(to_struct(self.custom_info))
+            message.custom_info.update(_exact(self.custom_info))
         if self.error_code:
             message.agent_error.CopyFrom(AgentErrorProto(code=self.error_code))
         return message
@@ -80,8 +81,10 @@ def _link(name: str, uri: str) -> TaskLog:
 
 
 def to_struct(info: dict[str, Any]) -> struct_pb2.Struct:
-    """Return ``info`` as a Struct; whole numbers that a double cannot hold become strings."""
-    return json_format.ParseDict(_exact(info), struct_pb2.Struct())
+    """Return ``info`` as a Struct; numbers that JSON or a double cannot hold become strings."""
+    struct = struct_pb2.Struct()
+    struct.update(_exact(info))
+    return struct
 
 
 def _exact(value: Any) -> Any:
@@ -90,5 +93,7 @@ def _exact(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_exact(item) for item in value]
     if isinstance(value, int) and abs(value) > 2**53:
+        return str(value)
+    if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)

@@ -111,7 +111,7 @@ def _read(variable: str, path: pathlib.Path) -> str | None:
     return None if value is None else value.strip()
 
 
-_known: OrderedDict[str, None] = OrderedDict()
+_known: OrderedDict[str, bytes] = OrderedDict()
 _known_lock = threading.Lock()
 
 
@@ -120,10 +120,16 @@ def remember(value: str) -> None:
     if len(value) < _SHORTEST:
         return
     with _known_lock:
-        _known[value] = None
+        _known[value] = value.encode("utf-8", "replace")
         _known.move_to_end(value)
         while len(_known) > _KEPT:
             _known.popitem(last=False)
+
+
+def is_in(raw: bytes) -> bool:
+    """Whether a known secret is in UTF-8 text, or in a message that has such text in it."""
+    with _known_lock:
+        return any(value in raw for value in _known.values())
 
 
 def redact(text: str) -> str:

@@ -10,6 +10,7 @@ answers serve the polls that come while they are fresh.
 from __future__ import annotations
 
 import asyncio
+import copy
 import dataclasses
 import hashlib
 import json
@@ -208,4 +209,4 @@ def _delivered(known: _Known, agent: AsyncAgent[Any]) -> Resource:
     if isinstance(answer, Exception):
         known.answered_s = float("-inf")  # an error is not worth keeping
         raise answer
-    return dataclasses.replace(answer)
+    return copy.copy(answer)
