@@ -197,10 +197,13 @@ def _round_rows(
     calls, opened = (stock.calls * runs, stock.connections * runs) if stock else (None, None)
     bad = first["bad"] + second["bad"]
     rows = []
-    for each, about in ((second, "service knows them"), (first, "service just started")):
+    met = (f"at most {CALLS}", second["runs"] <= CALLS and not bad)
+    for each, about, wanted in (
+        (second, "service knows them", met),
+        (first, "service just started", ()),
+    ):
         rows += [
-            Row(f"vendor calls of a round, {runs} runs, {about}", "", each["runs"], calls, None,
-                f"at most {CALLS}", each["runs"] <= CALLS and not bad),
+            Row(f"vendor calls of a round, {runs} runs, {about}", "", each["runs"], calls, None, *wanted),
             Row("connections, the same", "", each.get("connections", 0), opened),
             Row("duration of the round", "s", each["elapsed_s"]),
         ]  # fmt: skip

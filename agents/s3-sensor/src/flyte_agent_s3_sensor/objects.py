@@ -90,7 +90,8 @@ def object_of(bucket: str, seen: Seen, *, pin: bool = True) -> S3Object:
 
 def time_text(seconds: float) -> str:
     """Return a moment as people write it, in UTC."""
-    return f"{dt.datetime.fromtimestamp(seconds, tz=dt.timezone.utc):%Y-%m-%d %H:%M:%S} UTC"
+    moment = dt.datetime.fromtimestamp(int(seconds), tz=dt.timezone.utc)
+    return f"{moment.replace(tzinfo=None).isoformat(' ')} UTC"
 
 
 def size_text(size_bytes: int) -> str:
