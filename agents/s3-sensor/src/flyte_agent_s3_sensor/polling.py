@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import datetime as dt
-from typing import TYPE_CHECKING, Any
+import functools
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flyte_agent_core import Resource, TaskError
 from flyte_agent_core.polls import Memories
@@ -20,6 +21,7 @@ from .feed import Feeds
 from .intervals import Looks, is_due
 from .links import links_of, name_of
 from .looking import Eyes, Look
+from .meta import request_of
 from .objects import size_text, time_text
 from .outputs import literal_map
 from .phases import PHASES, SATISFIED, TIMED_OUT, UNSEEN, WAITING
@@ -46,6 +48,20 @@ _FOR_GOOD = frozenset({
     "S3.UNSUPPORTED_S3_ARN_ERROR",
 })  # fmt: skip
 """What does not pass by waiting; a bucket or a permission that is missing may."""
+
+
+class _About(NamedTuple):
+    """What every answer about the same sensor says."""
+
+    name: str
+    links: dict[str, str]
+    usd_per_month: float
+
+
+@functools.lru_cache(maxsize=20_000)
+def _about(watch: str) -> _About:
+    request = request_of(watch)
+    return _About(name_of(request), links_of(request), round(usd_per_month(request), 6))
 
 
 class Sensors:
@@ -111,7 +127,7 @@ class Sensors:
         self._troubles.of(meta).saw(_resource(meta, WAITING, ""))
         if not verdict.missing:
             return _satisfied(meta, verdict)
-        reason = f"waiting for {name_of(meta.request)}: {verdict.missing}"
+        reason = f"waiting for {_about(meta.watch).name}: {verdict.missing}"
         if not self._is_over(meta):
             problem = self._feeds.problem(meta)
             events = f"; no events: {problem}" if problem else ""
@@ -128,7 +144,7 @@ class Sensors:
         """Go on for a while: buckets are made and permissions granted, and both take minutes to be known."""
         memory = self._troubles.of(meta)
         failing_s = memory.failing_for_s(self._agent.clock.monotonic())
-        said = f"cannot look at {name_of(meta.request)}: {error}"
+        said = f"cannot look at {_about(meta.watch).name}: {error}"
         if error.code in _FOR_GOOD:
             return _resource(meta, TIMED_OUT, said, error.code)
         if failing_s >= meta.request.patience_s:
@@ -144,9 +160,9 @@ class Sensors:
 
 def _satisfied(meta: S3SensorMeta, verdict: Verdict) -> Resource:
     total = sum(seen.size_bytes for seen in verdict.objects)
-    said = f"found {name_of(meta.request)}: {len(verdict.objects):,} objects, {size_text(total)}"
+    said = f"found {_about(meta.watch).name}: {len(verdict.objects):,} objects, {size_text(total)}"
     if meta.request.wait_for == "deleted":
-        said = f"gone: {name_of(meta.request)}"
+        said = f"gone: {_about(meta.watch).name}"
     resource = _resource(meta, SATISFIED, said, verdict=verdict)
     resource.outputs = literal_map(meta, verdict.objects)
     return resource
@@ -158,7 +174,7 @@ def _resource(
     return Resource(
         phase=PHASES(state),
         message=message,
-        links=links_of(meta.request),
+        links=_about(meta.watch).links,
         custom_info=_figures(meta, state, verdict),
         error_code=code or None,
     )
@@ -166,9 +182,9 @@ def _resource(
 
 def _figures(meta: S3SensorMeta, state: str, verdict: Verdict | None) -> dict[str, Any]:
     figures: dict[str, Any] = {
-        "waits_for": f"{name_of(meta.request)} {meta.request.wait_for}",
+        "waits_for": f"{_about(meta.watch).name} {meta.request.wait_for}",
         "state": state,
-        "usd_per_month": round(usd_per_month(meta.request), 6),
+        "usd_per_month": _about(meta.watch).usd_per_month,
     }
     if verdict is not None:
         figures["objects"] = len(verdict.objects)
