@@ -26,11 +26,12 @@ from process import cpu_s, first_line, running
 from report import Row
 from setting import Setting, our_command, script, stock_command
 
+from flyte_agent_openai_sync.local import LocalOpenAI
 from flyte_agent_testing.templates import create_request, output_prefix, task_template
 
 TITLE = "ExecuteTaskSync of OpenAI"
 METHOD = "/flyteidl.service.SyncAgentService/ExecuteTaskSync"
-PART_OF_LOOP, TIMES, GROWTH = 0.8, 3.0, 0.05
+PART_OF_LOOP, TIMES, GROWTH, REFUSED = 0.8, 3.0, 0.05, 0.02
 SUCCEEDED = 3
 KEY = "sk-bench"
 CUSTOM: Mapping[str, dict[str, Any]] = {
@@ -79,10 +80,24 @@ def measure(setting: Setting) -> list[Row]:
             bench = Bench(setting, asked, started, questions(stock.task_type))
             bench.warm_up()
             other = bench.round(1)
-    return _rows(setting, rounds, other, files)
+    limited = {each.name: _limited(setting, each) for each in (ours, stock)}
+    return [*_rows(setting, rounds, other, files), *_limited_rows(setting, limited)]
 
 
-def _environment(asked: Canned) -> dict[str, str]:
+def _limited(setting: Setting, service: services.Service) -> tuple[int, float]:
+    """Return how many tasks succeed that ask at once, and which part of their requests is refused."""
+    with (
+        LocalOpenAI(requests_per_min=setting.sizes.limited_per_min) as vendor,
+        services.started(service, _environment(vendor), setting) as started,
+    ):
+        tasks = setting.sizes.limited
+        asked = itertools.islice(questions(service.task_type), tasks)
+        done = asyncio.run(ask(started.port, asked, in_flight=tasks, seconds=float("inf")))
+        refused, sent = vendor.limits.refused, vendor.count("chat")
+    return len(done.latencies_s) - done.wrong, refused / max(1, sent)
+
+
+def _environment(asked: Canned | LocalOpenAI) -> dict[str, str]:
     return {
         "OPENAI_BASE_URL": f"{asked.url}/v1",
         "OPENAI_API_KEY": KEY,
@@ -224,6 +239,17 @@ def _rows(
         Row(f"connections of a call, {about}", "", ours["connections"], stock.connections),
         Row(f"calls that failed, {about}", "", bad, stock.bad, None, "0", not bad),
         *_file_rows(setting, stock, files),
+    ]  # fmt: skip
+
+
+def _limited_rows(setting: Setting, found: Mapping[str, tuple[int, float]]) -> list[Row]:
+    tasks, per_min = setting.sizes.limited, setting.sizes.limited_per_min
+    (ours, refused), (stock, also) = found["ours"], found["stock"]
+    about = f"{tasks:,} at once where {per_min:,} a minute may ask"
+    return [
+        Row(f"tasks that succeed, {about}", "", ours, stock, None, "all", ours == tasks),
+        Row(f"part of the requests that is refused, {about}", "", refused, also, None,
+            f"at most {REFUSED}", refused <= REFUSED),
     ]  # fmt: skip
 
 

@@ -36,6 +36,8 @@ class Sizes:
         calls_in_flight: Calls of OpenAI at once.
         calls: Calls of OpenAI while descriptors are watched.
         calls_ms: What OpenAI takes to answer.
+        limited: Tasks that ask OpenAI at once where requests are limited.
+        limited_per_min: To so many a minute.
     """
 
     seconds: float = 10.0
@@ -58,13 +60,16 @@ class Sizes:
     calls_in_flight: int = 500
     calls: int = 100_000
     calls_ms: int = 200
+    limited: int = 1_000
+    limited_per_min: int = 500
     accounts: tuple[str, ...] = ("service-account key", "workload identity")
 
 
 TINY = Sizes(
     seconds=0.3, rounds=1, vendor_ms=5, in_flight=4, many_in_flight=8, jobs=8, many_jobs=20, stuck=2,
     stuck_s=1.0, starts=1, imports=1, fresh_s=0.2, polls=50, quiet_s=0.2, callers=3, fuzz=20,
-    sensors=20, calls_in_flight=8, calls=50, calls_ms=5, accounts=("workload identity",),
+    sensors=20, calls_in_flight=8, calls=50, calls_ms=5, limited=8, limited_per_min=6_000,
+    accounts=("workload identity",),
 )  # fmt: skip
 """Enough to see that every part still runs."""
 
