@@ -7,34 +7,17 @@ Time is virtual, jobs are real: they run in the stand-in, and the clock stands s
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from misfortune import ATTEMPTS
+from misfortune import play as under_misfortune
 
 from flyte_agent_bigquery.agent import BigQueryAgent
 from flyte_agent_bigquery.local import LocalBigQuery
-from flyte_agent_server.catalogue import Catalogue
-from flyte_agent_server.service import AgentService
-from flyte_agent_server.settings import Settings
 from flyte_agent_testing.clock import FakeClock
-from flyte_agent_testing.propeller import Faults, Outcome, SimulatedPropeller, TaskRun
+from flyte_agent_testing.propeller import Faults, Outcome, TaskRun
 from flyte_agent_testing.templates import task_template
-
-ATTEMPTS = 1000
-TIMEOUTS = {"CreateTask": 60.0}  # as the documentation tells platform teams
-QUIET = Settings(host="127.0.0.1", port=0, metrics_port=None, grace_s=30.0, ready_at_start=True)
-
-
-@contextlib.asynccontextmanager
-async def service(agent: BigQueryAgent) -> AsyncIterator[str]:
-    """Serve the BigQuery agent; give its address once it is ready: what it imports takes real time."""
-    made, ready = AgentService(Catalogue([agent]), QUIET), asyncio.Event()
-    made.when_ready = ready.set
-    async with made as running:
-        await ready.wait()
-        yield f"127.0.0.1:{running.port}"
 
 
 def query(sql: str) -> Any:
@@ -79,23 +62,9 @@ async def play(
     agent = BigQueryAgent(clock=clock)
 
     def at_work() -> bool:
-        calls = agent.runtime.threads.in_flight > 0
-        return calls or (not held and any(not job.done.is_set() for job in vendor.jobs.all()))
+        return not held and any(not job.done.is_set() for job in vendor.jobs.all())
 
-    with clock.hold_while(at_work):
-        async with (
-            service(agent) as target,
-            SimulatedPropeller(
-                target,
-                clock=clock,
-                faults=faults,
-                seed=7,
-                retry_unavailable=3,
-                workers=8,
-                timeouts=TIMEOUTS,
-            ) as propeller,
-        ):
-            return await propeller.run_many(tasks(number))
+    return await under_misfortune(agent, clock, tasks(number), faults, at_work)
 
 
 @pytest.fixture

@@ -7,25 +7,20 @@ Time is virtual, runs are the stand-in's: some are notebooks that really run, as
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from misfortune import ATTEMPTS
+from misfortune import play as under_misfortune
 
 from flyte_agent_databricks.agent import DatabricksAgent
 from flyte_agent_databricks.local import LocalDatabricks
 from flyte_agent_databricks.local.script import Scripted
-from flyte_agent_server.catalogue import Catalogue
-from flyte_agent_server.service import AgentService
-from flyte_agent_server.settings import Settings
 from flyte_agent_testing.clock import FakeClock
-from flyte_agent_testing.propeller import Faults, Outcome, SimulatedPropeller, TaskRun
+from flyte_agent_testing.propeller import Faults, Outcome, TaskRun
 from flyte_agent_testing.templates import task_template
 
-ATTEMPTS = 1000
-QUIET = Settings(host="127.0.0.1", port=0, metrics_port=None, grace_s=30.0)
-TIMEOUTS = {"CreateTask": 60.0}  # as the documentation tells platform teams
 ON = "0101-000000-local000"
 
 
@@ -65,16 +60,6 @@ def misbehave(vendor: LocalDatabricks) -> list[Any]:
     return scripted
 
 
-@contextlib.asynccontextmanager
-async def service(agent: DatabricksAgent) -> AsyncIterator[str]:
-    """Serve the agent; give its address once it is ready: what it imports takes real time."""
-    made, ready = AgentService(Catalogue([agent]), QUIET), asyncio.Event()
-    made.when_ready = ready.set
-    async with made as running:
-        await ready.wait()
-        yield f"127.0.0.1:{running.port}"
-
-
 async def play(
     vendor: LocalDatabricks, wanted: list[TaskRun], faults: Faults, *, held: bool = False
 ) -> list[Outcome]:
@@ -83,22 +68,9 @@ async def play(
     agent = DatabricksAgent(clock=clock)
 
     def at_work() -> bool:
-        return agent.runtime.threads.in_flight > 0 or (not held and bool(vendor.store.active()))
+        return not held and bool(vendor.store.active())
 
-    with clock.hold_while(at_work):
-        async with (
-            service(agent) as target,
-            SimulatedPropeller(
-                target,
-                clock=clock,
-                faults=faults,
-                seed=7,
-                retry_unavailable=3,
-                workers=8,
-                timeouts=TIMEOUTS,
-            ) as propeller,
-        ):
-            return await propeller.run_many(wanted)
+    return await under_misfortune(agent, clock, wanted, faults, at_work)
 
 
 @pytest.fixture

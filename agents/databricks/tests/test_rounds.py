@@ -212,6 +212,21 @@ def test_some_runs_in_the_middle_are_found_where_they_are(crowded: Crowded) -> N
     assert crowded.counts().get("get", 0) == 0
 
 
+def test_a_few_runs_far_apart_are_asked_for(crowded: Crowded) -> None:
+    """Pages of ours that nobody asks for now are no reason to read on."""
+    databricks = agent()
+    databricks.poll_fresh_s = 0.0
+
+    async def all_and_then_some() -> None:
+        await databricks.get_many(metas_of(crowded.ids))
+        crowded.forget()
+        await databricks.get_many(metas_of(crowded.ids[::200]))
+
+    asyncio.run(all_and_then_some())
+    assert crowded.counts()["list"] <= 3
+    assert crowded.counts().get("get", 0) <= 5
+
+
 def test_a_service_just_started_lists_what_comes_once(crowded: Crowded) -> None:
     databricks = agent()
 

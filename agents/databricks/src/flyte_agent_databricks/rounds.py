@@ -4,10 +4,10 @@ Many runs in few calls: the list of what is active, instead of one request for e
 ``runs/list`` gives 25 active runs a page. What is not among them has ended, and is asked for by itself. Pages follow
 one another, so the time in which the runs were made is cut into slices that are read side by side, each as long as a
 number of whole pages. Where a workspace has many active runs that are not Flyte's, listing would cost more than asking:
-a slice is given up when too many of its pages hold none that was asked for lately.
+a slice is given up when too many of its pages hold none that is wanted.
 
-What the pages showed is kept for a few seconds: a service that was just started gets to know its runs one poll after
-the other, and its next round may be about others of the same pages.
+What the pages showed of all runs that were asked for lately is kept for a few seconds: a service that was just started
+gets to know its runs one poll after the other, and its next round may be about others of the same pages.
 """
 
 from __future__ import annotations
@@ -185,10 +185,11 @@ async def _read(calls: Calls, part: Slice, known: Container[str], found: dict[st
         # Each run that is not found is asked for by itself, and says what is wrong.
         while wasted <= _WASTE_FREE + useful // _WASTE_PART:
             page = await calls.active(token, part.from_ms, part.to_ms)
-            ours = [run for run in map(Run, dicts(page.get("runs"))) if run.run_id in known]
-            found.update((run.run_id, run) for run in ours)
-            useful += len(ours)
-            wasted += not ours
+            ours = {r.run_id: r for r in map(Run, dicts(page.get("runs"))) if r.run_id in known}
+            found.update(ours)
+            wanted = len(ours.keys() & part.wanted)
+            useful += wanted
+            wasted += not wanted
             token = str(page.get("next_page_token") or "")
             if not token or found.keys() >= part.wanted:
                 return
