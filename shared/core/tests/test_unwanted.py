@@ -119,13 +119,13 @@ def test_what_started_a_job_can_stop_it(held, vendor, call):
 
     async def story() -> None:
         held.may_delete.set()
-        with rpc.serving(10, connection={"token": "abcdef"}, correlation_id="c1"):
+        with rpc.serving(10, connection={"token": "abcdef"}, facts={"correlation_id": "c1"}):
             await abandoned(held, vendor, call())
             await held.runtime.creates(held).settle()
 
     run(story())
     assert held.seen.connection == {"token": "abcdef"}
-    assert held.seen.correlation_id == "c1"
+    assert held.seen.facts()["correlation_id"] == "c1"
     assert vendor.cancelled
 
 

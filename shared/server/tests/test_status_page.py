@@ -103,13 +103,13 @@ def test_rates_are_those_of_the_last_minute() -> None:
     metrics = Metrics()
     status = StatusPage(Catalogue([EchoAgent()]), metrics, clock=lambda: now[0])
     for _ in range(600):
-        metrics.answered("reference_echo", "do", 0.02)
+        metrics.calls.answered("reference_echo", "do", 0.02)
     now[0] = 30.0
     status.tick()
     assert "20.00/s" in status.html()
     now[0] = 100.0
     status.tick()
-    metrics.answered("reference_echo", "do", 0.02)
+    metrics.calls.answered("reference_echo", "do", 0.02)
     now[0] = 110.0
     text = status.html()
     assert "0.01/s" in text

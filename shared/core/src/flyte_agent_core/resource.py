@@ -54,12 +54,15 @@ class Resource(FlyteResource):
 
     async def to_flyte_idl(self) -> ResourceProto:
         """Return the message for the wire, with the error code that flytekit leaves out."""
-        if self.outputs is None:
-            message = ResourceProto(
-                phase=self.phase, message=self.message, log_links=self.log_links
-            )
-        else:
-            message = await self._with_outputs()
+        return self.plain() if self.outputs is None else self._finished(await self._with_outputs())
+
+    def plain(self) -> ResourceProto:
+        """Return the message for the wire of an answer that has no outputs, as most polls'."""
+        return self._finished(
+            ResourceProto(phase=self.phase, message=self.message, log_links=self.log_links)
+        )
+
+    def _finished(self, message: ResourceProto) -> ResourceProto:
         if self.custom_info:
             message.custom_info.update(_exact(self.custom_info))
         if self.error_code:

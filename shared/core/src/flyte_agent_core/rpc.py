@@ -35,21 +35,25 @@ _MARGIN_PART, _MARGIN_MAX_S = 0.1, 0.5
 @dataclasses.dataclass(slots=True)
 class Call:
     """
-    One RPC; nothing but its facts is changed once it has begun.
+    One RPC; once its request is read, nothing but its execution is changed.
 
     Attributes:
-        ends_s: What ``now`` gives when the answer must be on its way.
+        ends_s: What ``now`` gives when the answer must be on its way: :func:`end_s`.
         connection: Secrets and settings the caller sent along (Flyte 2's ``connection``).
-        correlation_id: Stands in both the log and the message of an error.
-        facts: What was found out about the call while it was answered, for its log lines.
+        execution: Flyte's name of the execution the job belongs to, as soon as it is known.
+        known: What else log lines say of the call.
         now: Monotonic seconds.
     """
 
     ends_s: float
     connection: Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False)
-    correlation_id: str = ""
-    facts: dict[str, str] = dataclasses.field(default_factory=dict)
+    execution: str = ""
+    known: Mapping[str, str] = dataclasses.field(default_factory=dict)
     now: Callable[[], float] = dataclasses.field(default=time.monotonic, repr=False)
+
+    def facts(self) -> dict[str, str]:
+        """Return what log lines say of the call."""
+        return {**self.known, "execution": self.execution} if self.execution else dict(self.known)
 
 
 _call: contextvars.ContextVar[Call | None] = contextvars.ContextVar(
@@ -67,8 +71,7 @@ def serving(
     deadline_s: float | None,
     *,
     connection: Mapping[str, str] | None = None,
-    correlation_id: str = "",
-    facts: dict[str, str] | None = None,
+    facts: Mapping[str, str] | None = None,
     now: Callable[[], float] | None = None,
 ) -> Iterator[Call]:
     """
@@ -79,43 +82,34 @@ def serving(
             is taken off (10 %, at most half a second), so that the answer arrives before the
             caller hangs up.
         connection: Secrets and settings that came with the call.
-        correlation_id: Stands in both the log and the message of an error.
         facts: What is known about the call, for its log lines.
         now: Monotonic seconds, by which the deadline is measured. Unless it is said, the running
             event loop's, which is what timers go by, on a loop in virtual time too.
     """
-    token = begin(
-        deadline_s, connection=connection, correlation_id=correlation_id, facts=facts, now=now
-    )
+    now = now or _time()
+    call = Call(end_s(deadline_s, now()), connection or {}, "", facts or {}, now)
+    token = begin(call)
     try:
-        yield _call.get()  # type: ignore[misc]  # begin() has just set it
+        yield call
     finally:
         end(token)
 
 
-def begin(
-    deadline_s: float | None,
-    *,
-    connection: Mapping[str, str] | None = None,
-    correlation_id: str = "",
-    facts: dict[str, str] | None = None,
-    now: Callable[[], float] | None = None,
-) -> contextvars.Token[Call | None]:
+def end_s(deadline_s: float | None, now_s: float) -> float:
     """
-    Say that a call is being answered, until :func:`end`; :func:`serving` is the safe form.
+    Return when a call must be answered that begins ``now_s``.
 
     Args:
         deadline_s: As in :func:`serving`.
-        connection: As in :func:`serving`.
-        correlation_id: As in :func:`serving`.
-        facts: As in :func:`serving`.
-        now: As in :func:`serving`.
+        now_s: Monotonic seconds.
     """
-    now = now or _time()
     allowed_s = 3600.0 if deadline_s is None else max(0.0, deadline_s)
-    ends_s = now() + allowed_s - min(_MARGIN_MAX_S, allowed_s * _MARGIN_PART)
-    known = {} if facts is None else facts
-    return _call.set(Call(ends_s, connection or {}, correlation_id, known, now))
+    return now_s + allowed_s - min(_MARGIN_MAX_S, allowed_s * _MARGIN_PART)
+
+
+def begin(call: Call) -> contextvars.Token[Call | None]:
+    """Say that ``call`` is being answered, until :func:`end`; :func:`serving` is the safe form."""
+    return _call.set(call)
 
 
 def end(token: contextvars.Token[Call | None]) -> None:
@@ -141,12 +135,7 @@ def aside(budget_s: float) -> Iterator[Call]:
     The secrets that started a job are those that can stop it.
     """
     call = _call.get() or Call(0.0)
-    with serving(
-        budget_s,
-        connection=call.connection,
-        correlation_id=call.correlation_id,
-        facts=dict(call.facts),
-    ) as own:
+    with serving(budget_s, connection=call.connection, facts=call.facts()) as own:
         yield own
 
 

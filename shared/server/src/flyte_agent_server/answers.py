@@ -12,7 +12,9 @@ from flyteidl.admin.agent_pb2 import (
 )
 from flyteidl.core.execution_pb2 import TaskExecution
 
-from flyte_agent_core import Phase
+from flyte_agent_core import Phase, secrets
+
+from . import redaction
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,19 +40,20 @@ def encoded(resource: Resource, adapted: Callable[[Resource], Resource] | None) 
     """
     Return the answer to GetTask, or a failure in its place: as :func:`deliverable`.
 
-    Every poll's answer is encoded once, which also tells its size. ``adapted`` makes a resource one
-    of the caller's protocol.
+    Every poll's answer is encoded once, which also tells its size, and whether a secret is in it.
+    ``adapted`` makes a resource one of the caller's protocol.
     """
     raw = _encoded(resource, adapted)
+    if secrets.is_in(raw):  # in the outputs perhaps, which stay
+        raw = _encoded(redaction.in_resource(resource), adapted)
     if len(raw) <= ANSWER_LIMIT_BYTES:
         return raw
     return _encoded(_too_large(resource, len(raw)), adapted)
 
 
 def _encoded(resource: Resource, adapted: Callable[[Resource], Resource] | None) -> bytes:
-    raw: bytes = GetTaskResponse(
-        resource=adapted(resource) if adapted else resource
-    ).SerializeToString()
+    left = adapted(resource) if adapted else resource
+    raw: bytes = GetTaskResponse(resource=left).SerializeToString()
     return raw
 
 

@@ -12,6 +12,7 @@ import bisect
 import itertools
 import threading
 import time
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from prometheus_client.core import (
@@ -36,23 +37,23 @@ _LABELS = ("task_type", "operation")
 
 
 class Series:
-    """The calls of one task type and operation: how many were answered, how long all of them took."""
+    """The calls of one task type and operation: how many failed, how long all of them took."""
 
-    __slots__ = ("_buckets", "_exemplars", "_sum_s", "answered")
+    __slots__ = ("_buckets", "_exemplars", "_sum_s", "failed")
 
     def __init__(self) -> None:
-        self.answered = 0
+        self.failed = 0
         self._sum_s = 0.0
         self._buckets = [0] * len(_BOUNDS)
         self._exemplars: list[Exemplar | None] = [None] * len(_BOUNDS)
 
-    def was_answered(self, took_s: float, trace_id: str = "") -> None:
-        """Count a call that was answered."""
-        self.answered += 1
-        self.is_over(took_s, trace_id)
+    @property
+    def answered(self) -> int:
+        """Calls that did not fail."""
+        return sum(self._buckets) - self.failed
 
-    def is_over(self, took_s: float, trace_id: str = "") -> None:
-        """Count a call, answered or not; its trace, if there is one, is the bucket's example."""
+    def add(self, took_s: float, trace_id: str = "") -> None:
+        """Count a call; its trace, if there is one, is the bucket's example."""
         bucket = bisect.bisect_left(_LATENCY_BUCKETS_S, took_s)
         self._buckets[bucket] += 1
         self._sum_s += took_s
@@ -79,16 +80,18 @@ class CallFigures(Collector):
     """
 
     def __init__(self) -> None:
-        self.in_flight: dict[str, int] = {}
-        self._series: dict[tuple[str, str], Series] = {}
+        self.in_flight: defaultdict[str, int] = defaultdict(int)
+        self._series: defaultdict[tuple[str, str], Series] = defaultdict(Series)
 
-    def of(self, task_type: str, operation: str) -> Series:
-        """Return the series of one task type and operation."""
-        key = task_type, operation
-        series = self._series.get(key)
-        if series is None:
-            series = self._series[key] = Series()
-        return series
+    def answered(self, task_type: str, operation: str, took_s: float, trace_id: str = "") -> None:
+        """Count a call that was answered."""
+        self._series[task_type, operation].add(took_s, trace_id)
+
+    def failed(self, task_type: str, operation: str, took_s: float, trace_id: str = "") -> None:
+        """Count a call that failed."""
+        series = self._series[task_type, operation]
+        series.failed += 1
+        series.add(took_s, trace_id)
 
     def describe(self) -> Iterator[Metric]:
         """Yield the series' names."""

@@ -12,6 +12,7 @@ from flyteidl.admin import agent_pb2 as v1
 from flyteidl.service import agent_pb2 as service_pb2
 
 from . import answers
+from .edge import handles
 from .errors import BadRequestError
 from .handlers import Method, add_service
 from .served import Start
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     import grpc.aio
 
     from .catalogue import Catalogue
-    from .edge import Edge
+    from .edge import Call, Edge
 
 _SERVICES = service_pb2.DESCRIPTOR.services_by_name
 ASYNC: str = _SERVICES["AsyncAgentService"].full_name
@@ -59,42 +60,44 @@ class Sync:
     """Work that is done when the call returns."""
 
     def __init__(self, catalogue: Catalogue, edge: Edge) -> None:
-        self._catalogue, self._edge = catalogue, edge
+        self._catalogue, self.edge = catalogue, edge
 
-    async def execute(
-        self, requests: AsyncIterator[bytes], context: Any
-    ) -> AsyncIterator[v1.ExecuteTaskSyncResponse]:
-        """Do the work; the caller reads one message, so everything is in it."""
-        async with self._edge.call(context, "do") as call:
-            header = _header(await _next(requests))
-            template = header.template
-            call.about(template.type, execution=execution_of(header))
-            served = self._catalogue.find(template.type, template.task_type_version)
-            inputs = (await _next(requests) or v1.ExecuteTaskSyncRequest()).inputs
-            self._edge.metrics.inputs(template.type, inputs.ByteSize())
-            start = Start(template, inputs, header.output_prefix, header.task_execution_metadata)
-            resource = answers.terminal(await served.do(start), served.name)
-            answer = v1.ExecuteTaskSyncResponseHeader(resource=answers.deliverable(resource))
+    async def execute(self, requests: AsyncIterator[bytes], context: Any) -> AsyncIterator[bytes]:
+        """Answer with one message: the caller reads no more, so everything is in it."""
         # After the call: the caller hangs up here, and what is open then is closed in another context.
-        yield v1.ExecuteTaskSyncResponse(header=answer)
+        yield await self.done(requests, context)
+
+    @handles("do")
+    async def done(self, requests: AsyncIterator[bytes], call: Call) -> v1.ExecuteTaskSyncResponse:
+        """Do the work."""
+        header = _header(await _next(requests))
+        template = header.template
+        call.about(template.type, execution=execution_of(header))
+        served = self._catalogue.find(template.type, template.task_type_version)
+        inputs = (await _next(requests) or v1.ExecuteTaskSyncRequest()).inputs
+        self.edge.metrics.inputs(template.type, inputs.ByteSize())
+        start = Start(template, inputs, header.output_prefix, header.task_execution_metadata)
+        resource = answers.terminal(await served.do(start), served.name)
+        answer = v1.ExecuteTaskSyncResponseHeader(resource=answers.deliverable(resource))
+        return v1.ExecuteTaskSyncResponse(header=answer)
 
 
 class Metadata:
     """What is served; asked for every 10 s by each propeller, so the answer is ready-made."""
 
     def __init__(self, catalogue: Catalogue, edge: Edge) -> None:
-        self._catalogue, self._edge = catalogue, edge
+        self._catalogue, self.edge = catalogue, edge
 
-    async def get(self, raw: bytes, context: Any) -> v1.GetAgentResponse:
+    @handles("get_agent")
+    async def get(self, raw: bytes, _call: Call) -> v1.GetAgentResponse:
         """Describe one agent."""
-        async with self._edge.call(context, "get_agent"):
-            name = parsed(v1.GetAgentRequest, raw).name
-            return v1.GetAgentResponse(agent=self._catalogue.describe(name))
+        name = parsed(v1.GetAgentRequest, raw).name
+        return v1.GetAgentResponse(agent=self._catalogue.describe(name))
 
-    async def list(self, _raw: bytes, context: Any) -> v1.ListAgentsResponse:
+    @handles("list_agents")
+    async def list(self, _raw: bytes, _call: Call) -> v1.ListAgentsResponse:
         """Describe all agents; the request has no fields, so nothing in it can be wrong."""
-        async with self._edge.call(context, "list_agents"):
-            return v1.ListAgentsResponse(agents=self._catalogue.listing())
+        return v1.ListAgentsResponse(agents=self._catalogue.listing())
 
 
 async def _next(requests: AsyncIterator[bytes]) -> v1.ExecuteTaskSyncRequest | None:

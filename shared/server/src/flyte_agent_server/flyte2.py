@@ -10,11 +10,12 @@ Source: https://github.com/flyteorg/flyte/blob/v2.0.43/flyteidl2/connector/servi
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flyteidl2.connector import connector_pb2 as v2
 from flyteidl2.connector import service_pb2
 
+from .edge import handles
 from .errors import UnknownNameError
 from .handlers import Method, add_service
 from .tasks import Dialect, Tasks, parsed
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from flyteidl.admin.agent_pb2 import Resource
 
     from .catalogue import Catalogue
-    from .edge import Edge
+    from .edge import Call, Edge
 
 _SERVICES = service_pb2.DESCRIPTOR.services_by_name
 ASYNC: str = _SERVICES["AsyncConnectorService"].full_name
@@ -64,23 +65,23 @@ class Metadata:
     """What is served, in Flyte 2's words: it knows no sync agents."""
 
     def __init__(self, catalogue: Catalogue, edge: Edge) -> None:
-        self._edge = edge
+        self.edge = edge
         self._connectors = _connectors(catalogue)
 
-    async def get(self, raw: bytes, context: Any) -> v2.GetConnectorResponse:
+    @handles("get_agent")
+    async def get(self, raw: bytes, _call: Call) -> v2.GetConnectorResponse:
         """Describe one agent."""
-        async with self._edge.call(context, "get_agent"):
-            name = parsed(v2.GetConnectorRequest, raw).name
-            found = self._connectors.get(name)
-            if found is None:
-                names = ", ".join(self._connectors) or "none"
-                raise UnknownNameError(f"no agent is called {name[:200]!r}; there are: {names}")
-            return v2.GetConnectorResponse(connector=found)
+        name = parsed(v2.GetConnectorRequest, raw).name
+        found = self._connectors.get(name)
+        if found is None:
+            names = ", ".join(self._connectors) or "none"
+            raise UnknownNameError(f"no agent is called {name[:200]!r}; there are: {names}")
+        return v2.GetConnectorResponse(connector=found)
 
-    async def list(self, _raw: bytes, context: Any) -> v2.ListConnectorsResponse:
+    @handles("list_agents")
+    async def list(self, _raw: bytes, _call: Call) -> v2.ListConnectorsResponse:
         """Describe all agents; the request has no fields, so nothing in it can be wrong."""
-        async with self._edge.call(context, "list_agents"):
-            return v2.ListConnectorsResponse(connectors=self._connectors.values())
+        return v2.ListConnectorsResponse(connectors=self._connectors.values())
 
 
 def _connectors(catalogue: Catalogue) -> dict[str, v2.Connector]:

@@ -1,8 +1,8 @@
 """
 Methods as gRPC takes them.
 
-Requests reach a method as bytes: gRPC answers what its own deserializer cannot read with UNKNOWN
-and a Python exception's text, and nothing here would count it.
+Requests reach a method as bytes, and answers leave it so: gRPC answers what its own deserializer
+cannot read with UNKNOWN and a Python exception's text, and nothing here would count it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Method:
             (False, True): grpc.unary_stream_rpc_method_handler,
             (True, True): grpc.stream_stream_rpc_method_handler,
         }[self.takes_stream, self.answers_stream]
-        return make(self.answer, response_serializer=_bytes)
+        return make(self.answer)
 
 
 def add_service(server: grpc.aio.Server, name: str, methods: Mapping[str, Method]) -> None:
@@ -55,8 +55,3 @@ def by_name(server: grpc.aio.Server) -> grpc.aio.Server:
 
 def _ignored(_service: str, _handlers: Mapping[str, Any]) -> None:
     """Take methods that are known by their names already."""
-
-
-def _bytes(message: Any) -> bytes:
-    raw: bytes = message if type(message) is bytes else message.SerializeToString()
-    return raw

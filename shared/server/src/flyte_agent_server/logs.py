@@ -104,7 +104,7 @@ def about_call() -> dict[str, str]:
     known = _fields.get() or {}
     rpc = sys.modules.get("flyte_agent_core.rpc")  # logging works before flytekit is imported
     call = rpc.current() if rpc is not None else None
-    return {**call.facts, **known} if call is not None and call.facts else known
+    return known if call is None else {**call.facts(), **known}
 
 
 def _redacted(text: str) -> str:

@@ -53,6 +53,7 @@ class Metrics:
 
     Attributes:
         registry: Everything, as Prometheus gets it.
+        calls: Every call, when it is taken and when it ends.
         meters: What agents tell.
     """
 
@@ -73,27 +74,14 @@ class Metrics:
             registry=self.registry,
             buckets=_SIZE_BUCKETS_BYTES,
         )
-        self._calls = CallFigures()
-        self.registry.register(self._calls)
+        self.calls = CallFigures()
+        self.registry.register(self.calls)
         self.tls_expiry = Gauge(
             "flyte_agent_tls_expiry_timestamp_seconds",
             "When the certificate of the port ends; 0 without one",
             registry=self.registry,
         )
         self.meters = Meters(self.registry)
-
-    def started(self, operation: str) -> None:
-        """Count a request in; what it is about is not known yet."""
-        flying = self._calls.in_flight
-        flying[operation] = flying.get(operation, 0) + 1
-
-    def ended(self, operation: str) -> None:
-        """Count a request out that was counted in."""
-        self._calls.in_flight[operation] -= 1
-
-    def answered(self, task_type: str, operation: str, took_s: float, trace_id: str = "") -> None:
-        """Count a request that was answered."""
-        self._calls.of(task_type, operation).was_answered(took_s, trace_id)
 
     def failed(
         self,
@@ -106,7 +94,7 @@ class Metrics:
         """Count a request that failed; ``None`` when the caller went away."""
         code = CANCELLED if status is None else str(int(status.error_code))
         self._failure.labels(task_type, operation, code).inc()
-        self._calls.of(task_type, operation).is_over(took_s, trace_id)
+        self.calls.failed(task_type, operation, took_s, trace_id)
 
     def inputs(self, task_type: str, size_bytes: int) -> None:
         """Note the size of a task's inputs."""

@@ -11,7 +11,6 @@ import json
 import logging
 from typing import TYPE_CHECKING, Any
 
-from flyte_agent_core import secrets
 from flyte_agent_core.secrets import redact
 
 if TYPE_CHECKING:
@@ -36,8 +35,6 @@ def in_meta(meta: bytes, agent: str) -> bytes:
 
 def in_resource(resource: Resource) -> Resource:
     """Mask secrets in message, links and custom info, and return the resource."""
-    if not resource.HasField("outputs") and not secrets.is_in(resource.SerializeToString()):
-        return resource  # one look at all of it, as almost always
     if resource.message:
         resource.message = redact(resource.message)
     for link in resource.log_links:

@@ -105,8 +105,10 @@ class CoreAgent:
 
     async def get(self, meta: bytes) -> Resource:
         """Return the state of the job; never raises, the guard sees to it."""
-        resource = await self.agent.get(resource_meta=self.agent.metadata_type.decode(meta))
-        message: Resource = await resource.to_flyte_idl()
+        resource = await self.agent.get(self._decoded(meta))
+        message: Resource = (
+            resource.plain() if resource.outputs is None else await resource.to_flyte_idl()
+        )
         return message
 
     async def last_known(self, meta: bytes, message: str) -> Resource:

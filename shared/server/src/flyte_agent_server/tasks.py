@@ -18,6 +18,7 @@ from google.protobuf.message import DecodeError
 from flyte_agent_core import secrets
 
 from . import answers, log_stream
+from .edge import handles
 from .errors import BadRequestError
 from .log_stream import LogStream
 from .served import Start
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .catalogue import Catalogue
-    from .edge import Edge
+    from .edge import Call, Edge
+    from .served import Served
 
 _log = logging.getLogger("flyte_agent.server")
 
@@ -59,69 +61,65 @@ class Tasks:
     """
 
     def __init__(self, catalogue: Catalogue, edge: Edge, dialect: Dialect) -> None:
-        self._catalogue, self._edge, self._dialect = catalogue, edge, dialect
+        self._catalogue, self.edge, self._dialect = catalogue, edge, dialect
 
-    async def create(self, raw: bytes, context: Any) -> v1.CreateTaskResponse:
+    @handles("create")
+    async def create(self, raw: bytes, call: Call) -> v1.CreateTaskResponse:
         """Start a job."""
-        async with self._edge.call(context, "create") as call:
-            request = parsed(v1.CreateTaskRequest, raw)
-            template = request.template
-            connection = None
-            if self._dialect.connects:
-                connection = connection_of(parsed(self._dialect.create, raw))
-            call.about(template.type, execution=execution_of(request), connection=connection)
-            served = self._catalogue.find(template.type, template.task_type_version)
-            self._edge.metrics.inputs(template.type, request.inputs.ByteSize())
-            start = Start(
-                template, request.inputs, request.output_prefix, request.task_execution_metadata
-            )
-            meta = await served.create(start)
-            _log.info("created for attempt at %s", request.output_prefix)
-            return v1.CreateTaskResponse(resource_meta=meta)
+        request = parsed(v1.CreateTaskRequest, raw)
+        template = request.template
+        connection = None
+        if self._dialect.connects:
+            connection = connection_of(parsed(self._dialect.create, raw))
+        call.about(template.type, execution=execution_of(request), connection=connection)
+        served = self._catalogue.find(template.type, template.task_type_version)
+        self.edge.metrics.inputs(template.type, request.inputs.ByteSize())
+        start = Start(
+            template, request.inputs, request.output_prefix, request.task_execution_metadata
+        )
+        meta = await served.create(start)
+        _log.info("created for attempt at %s", request.output_prefix)
+        return v1.CreateTaskResponse(resource_meta=meta)
 
-    async def get(self, raw: bytes, context: Any) -> bytes:
+    @handles("get")
+    async def get(self, raw: bytes, call: Call) -> bytes:
         """Tell the state of a job, in a GetTaskResponse."""
-        async with self._edge.call(context, "get") as call:
-            request = parsed(self._dialect.get, raw)
-            task_type, version = _category(request)
-            connection = connection_of(request) if self._dialect.connects else None
-            call.about(task_type, connection=connection)
-            resource = await self._catalogue.find(task_type, version).get(request.resource_meta)
-            return answers.encoded(resource, self._dialect.resource)
+        served, meta = self._job(parsed(self._dialect.get, raw), call)
+        return answers.encoded(await served.get(meta), self._dialect.resource)
 
-    async def delete(self, raw: bytes, context: Any) -> v1.DeleteTaskResponse:
+    @handles("delete")
+    async def delete(self, raw: bytes, call: Call) -> v1.DeleteTaskResponse:
         """Stop a job."""
-        async with self._edge.call(context, "delete") as call:
-            request = parsed(self._dialect.delete, raw)
-            task_type, version = _category(request)
-            connection = connection_of(request) if self._dialect.connects else None
-            call.about(task_type, connection=connection)
-            await self._catalogue.find(task_type, version).delete(request.resource_meta)
-            _log.info("deleted")
-            return v1.DeleteTaskResponse()
+        served, meta = self._job(parsed(self._dialect.delete, raw), call)
+        await served.delete(meta)
+        _log.info("deleted")
+        return v1.DeleteTaskResponse()
 
-    async def metrics(self, raw: bytes, context: Any) -> v1.GetTaskMetricsResponse:
+    @handles("get_metrics")
+    async def metrics(self, raw: bytes, call: Call) -> v1.GetTaskMetricsResponse:
         """Tell a job's figures; ``queries`` chooses some of them by name."""
-        async with self._edge.call(context, "get_metrics") as call:
-            request = parsed(v1.GetTaskMetricsRequest, raw)
-            task_type, version = _category(request)
-            call.about(task_type)
-            served = self._catalogue.find(task_type, version)
-            return answers.chosen(await served.metrics(request.resource_meta), set(request.queries))
+        request = parsed(v1.GetTaskMetricsRequest, raw)
+        served, meta = self._job(request, call, connects=False)
+        return answers.chosen(await served.metrics(meta), set(request.queries))
 
-    async def logs(self, raw: bytes, context: Any) -> None:
+    @handles("get_logs")
+    async def logs(self, raw: bytes, call: Call) -> None:
         """Stream a job's log: pieces of it as they come, then where to go on."""
-        async with self._edge.call(context, "get_logs") as call:
-            request = parsed(v1.GetTaskLogsRequest, raw)
-            task_type, version = _category(request)
-            call.about(task_type)
-            first = log_stream.position(request.token)
-            log = self._catalogue.find(task_type, version).logs(request.resource_meta)
-            # Written and not yielded: who is cancelled in a `yield` only hears of it much later.
-            async with LogStream(log, first, request.lines, self._edge.stopping) as stream:
-                while lines := await stream.next():
-                    await context.write(log_stream.body(lines))
-                await context.write(log_stream.header(stream.position))
+        request = parsed(v1.GetTaskLogsRequest, raw)
+        served, meta = self._job(request, call, connects=False)
+        first = log_stream.position(request.token)
+        # Written and not yielded: who is cancelled in a `yield` only hears of it much later.
+        async with LogStream(served.logs(meta), first, request.lines, self.edge.stopping) as stream:
+            while lines := await stream.next():
+                await call.write(log_stream.body(lines))
+            await call.write(log_stream.header(stream.position))
+
+    def _job(self, request: Any, call: Call, *, connects: bool = True) -> tuple[Served, bytes]:
+        """Return what serves the job that ``request`` is about, and its metadata."""
+        task_type, version = _category(request)
+        connection = connection_of(request) if connects and self._dialect.connects else None
+        call.about(task_type, connection=connection)
+        return self._catalogue.find(task_type, version), request.resource_meta
 
 
 def parsed(kind: Any, raw: bytes) -> Any:

@@ -41,7 +41,7 @@ class Entry:
         """Go in."""
         call = rpc.current()
         if call is not None and self._execution:
-            call.facts["execution"] = self._execution
+            call.execution = self._execution
         if call is None or observe.is_traced():
             self._around = self._surroundings()
         self._token = _inside.set(True)
