@@ -133,6 +133,8 @@ class Sharing:
         before = self._asking.get(place)
         if before is not None:
             await asyncio.wait({before.done}, timeout=QUEUE_S)
+            # Who was answered polls again at once, and else would always miss this round.
+            await asyncio.sleep(GATHER_S)
         round_.open = False
         if self._rounds.get(place) is round_:
             del self._rounds[place]

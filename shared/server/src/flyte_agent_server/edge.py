@@ -46,6 +46,7 @@ class Edge:
         draining: No further call is taken; the caller is told to send it again, elsewhere.
         stopping: Ends what would go on for as long as its caller wants it to.
         tracing: Makes a span for each call, if traces are wanted.
+        numbers: One for each call.
     """
 
     def __init__(
@@ -56,11 +57,12 @@ class Edge:
         self.draining = False
         self.stopping = asyncio.Event()
         self.tracing = tracing
-        self._process, self._calls = secrets.token_hex(3), itertools.count()
+        self.numbers = itertools.count()
+        self._process = secrets.token_hex(3)
 
-    def correlation_id(self) -> str:
-        """Return a new one: unlike those of other processes, and cheaper than random."""
-        return f"{self._process}{next(self._calls) % 0x1000000:06x}"
+    def correlation_id(self, number: int) -> str:
+        """Return that of a call: unlike those of other processes, and cheaper than random."""
+        return f"{self._process}{number % 0x1000000:06x}"
 
     def admit(self) -> None:
         """
@@ -104,13 +106,13 @@ def handles(operation: str) -> Callable[..., Callable[..., Coroutine[Any, Any, A
             call = Call(self.edge, context, operation)
             try:
                 self.edge.admit()
-                answer = await method(self, request, call)
+                raw = _bytes(await method(self, request, call))
             except BaseException as error:
                 await call.failed(error)
                 raise
             else:
                 call.answered()
-                return answer if type(answer) is bytes else _bytes(answer)
+                return raw
             finally:
                 call.leave()
 
@@ -127,13 +129,13 @@ class Call(rpc.Call):
         operation: As the metrics call it.
     """
 
-    __slots__ = ("_context", "_edge", "_id", "_label", "_serving", "_span", "_started_s",
+    __slots__ = ("_context", "_edge", "_label", "_number", "_serving", "_span", "_started_s",
                  "_tracing", "operation")  # fmt: skip
 
     # Not the base's, and no more than every call needs: each poll is one.
     def __init__(self, edge: Edge, context: Any, operation: str) -> None:
         self._edge, self._context, self.operation = edge, context, operation
-        self._id = self._label = self.execution = ""
+        self._number, self._label, self.execution = next(edge.numbers), "", ""
         self._span: Any = None
         self._tracing: contextlib.ExitStack | None = None
         self.connection = self.known = _NOTHING
@@ -148,8 +150,7 @@ class Call(rpc.Call):
     @property
     def correlation_id(self) -> str:
         """What stands in both the log and the message of an error."""
-        self._id = self._id or self._edge.correlation_id()
-        return self._id
+        return self._edge.correlation_id(self._number)
 
     def facts(self) -> dict[str, str]:
         """Return what log lines say of the call."""
@@ -240,5 +241,8 @@ class Call(rpc.Call):
         await self._context.abort(status.code, message)
 
 
-def _bytes(message: Any) -> bytes | None:
-    return None if message is None else message.SerializeToString()
+def _bytes(answer: Any) -> bytes | None:
+    if answer is None or type(answer) is bytes:
+        return answer
+    raw: bytes = answer.SerializeToString()
+    return raw

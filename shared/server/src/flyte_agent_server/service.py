@@ -21,6 +21,7 @@ from .handlers import by_name
 from .health import Health
 from .limits import Limits
 from .metrics import Metrics, MetricsEndpoint
+from .scheduling import in_turn
 from .security import Security
 from .settings import Settings
 from .status_page import StatusPage
@@ -119,27 +120,15 @@ class AgentService:
         tracing = self._tracing or from_environment()
         if tracing is not None:
             self._edge.tracing = self._listening.enter_context(tracing)
-        # Two services on one port would share its connections without either noticing, so only the
-        # processes of one service may.
-        shared = ("grpc.so_reuseport", int(settings.processes > 1))
-        server = by_name(
-            grpc.aio.server(
-                options=(*_CHANNEL_OPTIONS, shared), interceptors=self.security.interceptors()
-            )
-        )
-        for protocol in (flyte1, flyte2):
-            protocol.add_to(server, self.catalogue, self._edge)
-        reflection.enable_server_reflection(
-            (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), server
-        )
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        server = self._make()
         try:
             self.port = _bind(self.security, server, settings)
             if settings.metrics_port is not None:
                 self._endpoint = self._start_metrics(settings.metrics_port)
                 self.metrics_port = self._endpoint.port
             ready = WarmUp(self.catalogue, self.when_ready)  # a call may come at once
-            await server.start()
+            with in_turn():
+                await server.start()
         except BaseException:
             await server.stop(None)
             self._listening.close()
@@ -148,6 +137,21 @@ class AgentService:
         self._background.enter_context(Watchdog())
         self._background.enter_context(ready)
         ready.begin(with_all=settings.ready_at_start)
+
+    def _make(self) -> grpc.aio.Server:
+        # Two services on one port would share its connections without either noticing, so only the
+        # processes of one service may.
+        shared = ("grpc.so_reuseport", int(self.settings.processes > 1))
+        options, guards = (*_CHANNEL_OPTIONS, shared), self.security.interceptors()
+        with in_turn():  # the first of them starts gRPC's threads
+            server = by_name(grpc.aio.server(options=options, interceptors=guards))
+        for protocol in (flyte1, flyte2):
+            protocol.add_to(server, self.catalogue, self._edge)
+        reflection.enable_server_reflection(
+            (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), server
+        )
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        return server
 
     async def stop(self, grace_s: float | None = None) -> None:
         """
