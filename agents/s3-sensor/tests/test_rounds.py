@@ -82,11 +82,11 @@ def test_sensors_on_the_same_key_share_a_head(bench):
 
 
 def test_prefixes_that_have_nothing_in_common_are_listed_apart_and_at_the_same_time(bench):
-    bench.vendor.latency_s = 0.05
+    bench.vendor.latency_s = 0.2
     started_s = time.monotonic()
     _, heads, lists = round_of(bench, metas([{"prefix": f"p{n}/"} for n in range(40)]))
     assert (heads, lists) == (0, 40)
-    assert time.monotonic() - started_s < 40 * 0.05
+    assert time.monotonic() - started_s < 40 * 0.2
 
 
 def test_a_common_listing_that_is_too_long_is_not_tried_again(bench):

@@ -197,7 +197,7 @@ def test_a_create_that_outlives_its_caller_leaves_no_job(reference: Any) -> None
     started = time.monotonic()
     error = failure(stubs.tasks.CreateTask, create(create="waits"), timeout=0.5)
     assert error.code() in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}
-    assert time.monotonic() - started < 5.0
+    assert time.monotonic() - started < 30.0
     running.call(agent.gate.set)
     running.run(agent.runtime.creates(agent).settle())
     assert agent.deleted == list(agent.jobs)

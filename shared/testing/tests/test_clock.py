@@ -22,7 +22,7 @@ def test_waiting_costs_no_time():
 
     assert clock.monotonic() == 86_400.0
     assert clock.time() == 87_400.0
-    assert time.monotonic() - before_s < 5.0
+    assert time.monotonic() - before_s < 60.0
 
 
 def test_sleepers_wake_in_order_and_see_their_own_time():

@@ -49,12 +49,12 @@ def test_a_large_table_is_seeded_and_queried_quickly(server, client, tmp_path):
     started = time.monotonic()
     server.load_csv("demo.big", path)
     loaded = time.monotonic()
-    assert loaded - started < 15
+    assert loaded - started < 60
     found = list(
         client.query_and_wait("SELECT c2, COUNT(*) AS n, AVG(c5) AS d FROM demo.big GROUP BY c2")
     )
     assert len(found) == 28
-    assert time.monotonic() - loaded < 5
+    assert time.monotonic() - loaded < 20
 
 
 def test_a_poll_costs_little(server, client):
@@ -70,7 +70,7 @@ def test_a_poll_costs_little(server, client):
         connection.request("GET", f"/bigquery/v2/projects/local/jobs/{job.job_id}?location=US")
         assert connection.getresponse().read()
     connection.close()
-    assert time.process_time() - started < 1.5  # both ends, in seconds of CPU
+    assert time.process_time() - started < 6.0  # both ends, in seconds of CPU
     assert server.connections <= 3
 
 
