@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from .scheduling import in_turn
+
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
@@ -19,4 +21,5 @@ def run(main: Coroutine[Any, Any, T]) -> T:
         return asyncio.run(main)
     import uvloop
 
-    return uvloop.run(main)
+    with in_turn():
+        return uvloop.run(main)

@@ -21,7 +21,6 @@ from .handlers import by_name
 from .health import Health
 from .limits import Limits
 from .metrics import Metrics, MetricsEndpoint
-from .scheduling import in_turn
 from .security import Security
 from .settings import Settings
 from .status_page import StatusPage
@@ -127,8 +126,7 @@ class AgentService:
                 self._endpoint = self._start_metrics(settings.metrics_port)
                 self.metrics_port = self._endpoint.port
             ready = WarmUp(self.catalogue, self.when_ready)  # a call may come at once
-            with in_turn():
-                await server.start()
+            await server.start()
         except BaseException:
             await server.stop(None)
             self._listening.close()
@@ -143,8 +141,7 @@ class AgentService:
         # processes of one service may.
         shared = ("grpc.so_reuseport", int(self.settings.processes > 1))
         options, guards = (*_CHANNEL_OPTIONS, shared), self.security.interceptors()
-        with in_turn():  # the first of them starts gRPC's threads
-            server = by_name(grpc.aio.server(options=options, interceptors=guards))
+        server = by_name(grpc.aio.server(options=options, interceptors=guards))
         for protocol in (flyte1, flyte2):
             protocol.add_to(server, self.catalogue, self._edge)
         reflection.enable_server_reflection(
