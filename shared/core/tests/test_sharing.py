@@ -270,6 +270,23 @@ def test_polls_that_come_while_a_round_is_asked_become_one_round(clock):
     assert asyncio.run(scenario()) == [["a1"], ["a2", "a3"]]
 
 
+def test_who_was_just_answered_is_part_of_the_round_that_waited(clock):
+    """Propeller's workers ask again at once; apart for good, two groups would each wait for both."""
+
+    async def scenario() -> list[list[str]]:
+        slow = Slow(clock=clock)
+        first = asyncio.ensure_future(slow.get(resource_meta=JobMeta(key="a1")))
+        await until(lambda: len(slow.rounds) == 1)
+        second = asyncio.ensure_future(slow.get(resource_meta=JobMeta(key="a2")))
+        await asyncio.wait({second}, timeout=3 * GATHER_S)
+        slow.may_answer.set()
+        await first
+        await asyncio.gather(slow.get(resource_meta=JobMeta(key="a1")), second)
+        return slow.rounds
+
+    assert asyncio.run(scenario()) == [["a1"], ["a2", "a1"]]
+
+
 async def until(condition: Callable[[], bool]) -> None:
     """Let others run until something is so; a hang ends in the test's own limit."""
     while not condition():
