@@ -165,8 +165,8 @@ def test_one_client_serves_all_calls_of_an_account(
 def test_no_thread_is_started_for_what_is_known() -> None:
     """The library would ask for its name of the system in a thread, one for each client."""
     account = Account("openai", "http://127.0.0.1:1/v1", Secret("sk-test-key"), "digest")
-    opened = OpenAIClient(account)._opened()
-    assert opened._platform == opened.platform_headers()["X-Stainless-OS"]
+    sdk = OpenAIClient(account)._sdk
+    assert sdk._platform == sdk.platform_headers()["X-Stainless-OS"]
 
 
 def findings(agent: OpenAIAgent, running: Any) -> dict[str, tuple[str, str]]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import email.utils
+import inspect
 import time
 from typing import Any
 
+import aiohttp
 import openai
 import pytest
 from openai.lib.azure import MutuallyExclusiveAuthError
@@ -101,6 +104,22 @@ def test_a_cause_is_shown() -> None:
     error = openai.OpenAIError("no")
     error.__cause__ = OSError("refused")
     assert "no (refused)" in str(to_agent_error(error))
+
+
+def of_aiohttp() -> list[type[Exception]]:
+    """Return every way in which a connection of the library's fails, where it uses aiohttp."""
+    kinds = [kind for _, kind in inspect.getmembers(aiohttp, inspect.isclass)]
+    return [kind for kind in kinds if issubclass(kind, aiohttp.ClientConnectionError)]
+
+
+@pytest.mark.parametrize("kind", of_aiohttp(), ids=lambda kind: kind.__name__)
+def test_a_lost_connection_is_not_called_a_timeout(kind: type[Exception]) -> None:
+    """The library does."""
+    error = openai.APITimeoutError(request=None)  # type: ignore[arg-type]  # nobody looks at it
+    error.__cause__ = TimeoutError("as the library's transport says")
+    error.__cause__.__cause__ = kind.__new__(kind)
+    is_late = issubclass(kind, asyncio.TimeoutError)
+    assert to_agent_error(error).code == ("OPENAI.TIMEOUT" if is_late else "OPENAI.UNREACHABLE")
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ in as the API describes them, so a field that the installed version does not kno
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import importlib
 import logging
@@ -29,45 +28,24 @@ if TYPE_CHECKING:
     from .account import Account
 
 _CONNECT_S = 5.0
-_CALLS_EACH, _PARTS = 16, 64
-"""Calls in flight on one client of the library's, and how many of these there are at most."""
-
-_CONNECTIONS = 256
-"""Of one such client; calls in flight are limited by the service."""
+_CONNECTIONS = 1000
+"""The library's own number; calls in flight are limited by the service."""
 
 VERSION: str = openai.__version__
 
 
-@dataclasses.dataclass(eq=False)
-class _Part:
-    """A client of the library's and the calls that are out on it."""
-
-    sdk: Any
-    busy: int = 0
-
-
 class OpenAIClient:
-    """
-    One account, on one event loop.
-
-    It is made of several clients of the library's: the connection pool below looks at every connection for every
-    request, which takes longer than the request itself once there are hundreds.
-    """
+    """One account, on one event loop."""
 
     def __init__(self, account: Account, entra: Callable[[], Awaitable[str]] | None = None) -> None:
         quiet()
-        self._account, self._entra, self._trust = account, entra, _trust()
-        self._parts = [_Part(self._opened())]
-
-    def _opened(self) -> Any:
         try:
-            sdk = _open(self._account, self._entra, self._trust)
+            self._sdk = _open(account, entra)
         except (openai.OpenAIError, OSError) as error:
             raise to_agent_error(error) from error
-        # Each client would find this out in a thread, and up to forty of them would stay and wait.
-        system = sdk.platform_headers()["X-Stainless-OS"]
-        sdk._platform = system  # noqa: SLF001  # there is no other way to say it
-        return sdk
+        # It would find this out in a thread, which would stay and wait.
+        system = self._sdk.platform_headers()["X-Stainless-OS"]
+        self._sdk._platform = system  # noqa: SLF001  # there is no other way to say it
 
     async def open_until_loop_ends(self) -> None:
         """Have the connections closed when the event loop ends: agents are told nothing of that."""
@@ -78,8 +56,7 @@ class OpenAIClient:
         try:
             yield
         finally:
-            for part in self._parts:
-                await part.sdk.close()
+            await self._sdk.close()
 
     async def chat(self, body: dict[str, Any], timeout_s: float) -> Reply:
         """Ask with Chat Completions."""
@@ -145,28 +122,16 @@ class OpenAIClient:
 
         return await self._call(path.strip("/").replace("/", "."), send, is_json=is_json)
 
-    def _least_busy(self) -> _Part:
-        part = min(self._parts, key=lambda each: each.busy)
-        if part.busy >= _CALLS_EACH and len(self._parts) < _PARTS:
-            part = _Part(self._opened())
-            self._parts.append(part)
-        return part
-
     async def _call(
         self, method: str, send: Callable[[Any], Awaitable[Any]], *, is_json: bool = True
     ) -> Reply:
-        part = self._least_busy()
-        part.busy += 1
         started_s = time.monotonic()
-        try:
-            with observe.vendor_call("openai", method) as call:
-                answer = await _sent(call, send, part.sdk)
-                headers = {name.lower(): value for name, value in answer.headers.items()}
-                content: bytes = answer.content
-                body = json_of(content, method) if is_json else {}
-                return Reply(body, content, headers, time.monotonic() - started_s)
-        finally:
-            part.busy -= 1
+        with observe.vendor_call("openai", method) as call:
+            answer = await _sent(call, send, self._sdk)
+            headers = {name.lower(): value for name, value in answer.headers.items()}
+            content: bytes = answer.content
+            body = json_of(content, method) if is_json else {}
+            return Reply(body, content, headers, time.monotonic() - started_s)
 
 
 async def _sent(call: observe.VendorCall, send: Callable[[Any], Awaitable[Any]], sdk: Any) -> Any:
@@ -179,14 +144,12 @@ async def _sent(call: observe.VendorCall, send: Callable[[Any], Awaitable[Any]],
     return answer
 
 
-def _open(
-    account: Account, entra: Callable[[], Awaitable[str]] | None, trust: ssl.SSLContext
-) -> Any:
+def _open(account: Account, entra: Callable[[], Awaitable[str]] | None) -> Any:
     common: dict[str, Any] = {
         "max_retries": 0,
         "organization": account.organization or None,
         "default_headers": dict(account.headers),
-        "http_client": _http_client(trust),
+        "http_client": _http_client(),
     }
     key = account.key.reveal() if account.key else None
     if account.provider != "azure":
@@ -211,16 +174,22 @@ def _http() -> Any:
     return importlib.import_module(base.__module__.partition(".")[0])
 
 
-def _http_client(trust: ssl.SSLContext) -> Any:
-    """Return the library's own HTTP client, with room for many calls."""
+def _http_client() -> Any:
+    """
+    Return the library's own HTTP client, with room for many calls.
+
+    It is the one on aiohttp, where this version has it: the connection pool of the other looks at every
+    connection for every request, which takes longer than the request itself once there are hundreds.
+    """
     limits = _http().Limits(
         max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS, keepalive_expiry=60.0
     )
-    options: dict[str, Any] = {"limits": limits, "verify": trust}
+    options: dict[str, Any] = {"limits": limits, "verify": _trust()}
     options["timeout"] = _http().Timeout(600.0, connect=_CONNECT_S)
     if proxy := settings.text("PROXY"):
         options["proxy"] = proxy
-    return openai.DefaultAsyncHttpxClient(**options)
+    kind = getattr(openai, "DefaultAioHttpClient", openai.DefaultAsyncHttpxClient)
+    return kind(**options)
 
 
 def _trust() -> ssl.SSLContext:

@@ -12,6 +12,7 @@ The code in the body decides before the status: 429 is two things, and one of th
 
 from __future__ import annotations
 
+import asyncio
 import email.utils
 import re
 import time
@@ -184,19 +185,36 @@ def to_agent_error(error: BaseException | type[BaseException]) -> AgentError:
         return of_status(status, None, {}, "")
     if any(base.__name__ == "InternalServerError" for base in kind.__mro__):
         return of_status(500, None, {}, "")
+    return _of_exception(error, kind)
+
+
+def _of_exception(error: BaseException | type[BaseException], kind: type) -> AgentError:
     names = [base.__name__ for base in kind.__mro__]
     name = next((name for name in names if name in EXCEPTIONS), "")
-    if not name:
-        return ProtocolError(
-            f"{kind.__name__}: {describe(error) if not isinstance(error, type) else ''}"
-        )
-    advice = EXCEPTIONS[name]
     said = describe(error) if not isinstance(error, type) else name
+    if not name:
+        return ProtocolError(f"{kind.__name__}: {said}")
+    if name == "APITimeoutError" and _is_lost(error):
+        name, said = "APIConnectionError", "Connection error."
     cause = getattr(error, "__cause__", None)
     because = f" ({bounded(describe(cause), 200)})" if cause is not None else ""
+    advice = EXCEPTIONS[name]
     return advice.error(
         f"{bounded(said, 600)}{because}\n{advice.text}", code=_EXCEPTION_CODES.get(name)
     )
+
+
+def _is_lost(error: BaseException | type[BaseException] | None) -> bool:
+    """
+    Whether a connection was refused or lost: the library calls that a timeout too, where it uses aiohttp.
+
+    Source: ``AIOHTTP_EXC_MAP`` in ``openai/_vendor/httpx_aiohttp/transport.py`` of openai 3.54.
+    """
+    while error is not None:
+        if type(error).__module__.startswith("aiohttp."):
+            return not isinstance(error, asyncio.TimeoutError)
+        error = getattr(error, "__cause__", None)
+    return False
 
 
 _EXCEPTION_CODES = {
