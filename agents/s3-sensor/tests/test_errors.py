@@ -40,6 +40,16 @@ def test_every_code_has_its_own_advice(code):
             RetryableError,
             "S3.ENDPOINT_CONNECTION_ERROR",
         ),
+        (
+            exceptions.ConnectTimeoutError(endpoint_url="x"),
+            RetryableError,
+            "S3.CONNECT_TIMEOUT_ERROR",
+        ),
+        (
+            exceptions.ProxyConnectionError(proxy_url="x"),
+            RetryableError,
+            "S3.PROXY_CONNECTION_ERROR",
+        ),
         (exceptions.ReadTimeoutError(endpoint_url="x"), RetryableError, "S3.READ_TIMEOUT_ERROR"),
         (exceptions.ParamValidationError(report="x"), TaskError, "S3.PARAM_VALIDATION_ERROR"),
         (ConnectionResetError("reset"), RetryableError, "S3.CONNECTION"),

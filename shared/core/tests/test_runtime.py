@@ -95,6 +95,24 @@ def test_one_client_per_key_however_many_threads_ask():
     assert len(set(map(id, found))) == 1
 
 
+def test_what_is_made_is_found_and_what_is_not_is_not_waited_for():
+    pool, is_asked, may_end = Pool(), threading.Event(), threading.Event()
+
+    def slow() -> str:
+        is_asked.set()
+        may_end.wait()
+        return "made"
+
+    thread = threading.Thread(target=pool.get, args=("k", slow))
+    thread.start()
+    is_asked.wait()
+    assert pool.find("k") is None
+    assert pool.find("other") is None
+    may_end.set()
+    thread.join()
+    assert pool.find("k") == "made"
+
+
 def test_the_pool_is_bounded_and_survives_a_failing_factory():
     pool = Pool(size=2)
     with pytest.raises(ValueError, match="no"):

@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING, Any
 import openai
 
 from flyte_agent_core import TaskError, observe
+from flyte_agent_core.loops import PerLoop
 
 from . import settings
 from .errors import to_agent_error
 from .reply import Reply, json_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from .account import Account
 
@@ -35,28 +36,17 @@ VERSION: str = openai.__version__
 
 
 class OpenAIClient:
-    """One account, on one event loop."""
+    """One account; each event loop has connections of its own."""
 
     def __init__(self, account: Account, entra: Callable[[], Awaitable[str]] | None = None) -> None:
         quiet()
         try:
-            self._sdk = _open(account, entra)
+            # Reading the authorities takes longer than others may wait for the event loop.
+            open_one = functools.partial(_opened, account, entra, _trust())
+            open_one()  # says here what is wrong with the account
         except (openai.OpenAIError, OSError) as error:
             raise to_agent_error(error) from error
-        # It would find this out in a thread, which would stay and wait.
-        system = self._sdk.platform_headers()["X-Stainless-OS"]
-        self._sdk._platform = system  # noqa: SLF001  # there is no other way to say it
-
-    async def open_until_loop_ends(self) -> None:
-        """Have the connections closed when the event loop ends: agents are told nothing of that."""
-        self._keeper = self._keep()
-        await self._keeper.__anext__()
-
-    async def _keep(self) -> AsyncGenerator[None, None]:
-        try:
-            yield
-        finally:
-            await self._sdk.close()
+        self._sdks = PerLoop(open_one, lambda sdk: sdk.close())
 
     async def chat(self, body: dict[str, Any], timeout_s: float) -> Reply:
         """Ask with Chat Completions."""
@@ -127,7 +117,7 @@ class OpenAIClient:
     ) -> Reply:
         started_s = time.monotonic()
         with observe.vendor_call("openai", method) as call:
-            answer = await _sent(call, send, self._sdk)
+            answer = await _sent(call, send, await self._sdks.get())
             headers = {name.lower(): value for name, value in answer.headers.items()}
             content: bytes = answer.content
             body = json_of(content, method) if is_json else {}
@@ -144,12 +134,24 @@ async def _sent(call: observe.VendorCall, send: Callable[[Any], Awaitable[Any]],
     return answer
 
 
-def _open(account: Account, entra: Callable[[], Awaitable[str]] | None) -> Any:
+def _opened(
+    account: Account, entra: Callable[[], Awaitable[str]] | None, trust: ssl.SSLContext
+) -> Any:
+    sdk = _open(account, entra, trust)
+    # It would find this out in a thread, which would stay and wait.
+    system = sdk.platform_headers()["X-Stainless-OS"]
+    sdk._platform = system  # noqa: SLF001  # there is no other way to say it
+    return sdk
+
+
+def _open(
+    account: Account, entra: Callable[[], Awaitable[str]] | None, trust: ssl.SSLContext
+) -> Any:
     common: dict[str, Any] = {
         "max_retries": 0,
         "organization": account.organization or None,
         "default_headers": dict(account.headers),
-        "http_client": _http_client(),
+        "http_client": _http_client(trust),
     }
     key = account.key.reveal() if account.key else None
     if account.provider != "azure":
@@ -174,7 +176,7 @@ def _http() -> Any:
     return importlib.import_module(base.__module__.partition(".")[0])
 
 
-def _http_client() -> Any:
+def _http_client(trust: ssl.SSLContext) -> Any:
     """
     Return the library's own HTTP client, with room for many calls.
 
@@ -184,7 +186,7 @@ def _http_client() -> Any:
     limits = _http().Limits(
         max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS, keepalive_expiry=60.0
     )
-    options: dict[str, Any] = {"limits": limits, "verify": _trust()}
+    options: dict[str, Any] = {"limits": limits, "verify": trust}
     options["timeout"] = _http().Timeout(600.0, connect=_CONNECT_S)
     if proxy := settings.text("PROXY"):
         options["proxy"] = proxy

@@ -1,8 +1,7 @@
-"""Clients: one for each account and event loop, made once and shared; Entra ID where there is no key."""
+"""Clients: one for each account, made once and shared; Entra ID where there is no key."""
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
 from flyte_agent_core import RetryableError, TaskError
@@ -25,15 +24,12 @@ async def client_for(agent: OpenAIAgent, account: Account) -> OpenAIClient:
     Raises:
         TaskError: The account cannot be used as it is set up.
     """
-    key = (account, id(asyncio.get_running_loop()))
-    if key in agent.desk.clients:
-        return agent.desk.clients[key]
+    key = ("openai", account)
+    found: OpenAIClient | None = agent.runtime.clients.find(key)
+    if found is not None:
+        return found
     # Importing the library takes longer than others may wait for the loop.
-    client = await agent.blocking(_open, agent, account)
-    found = agent.desk.with_client(key, client)
-    if found is client:
-        await client.open_until_loop_ends()
-    return found
+    return await agent.blocking(lambda: agent.pooled(key, lambda: _open(agent, account)))
 
 
 def _open(agent: OpenAIAgent, account: Account) -> OpenAIClient:

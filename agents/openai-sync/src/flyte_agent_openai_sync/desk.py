@@ -18,9 +18,8 @@ if TYPE_CHECKING:
 
     from .account import Account
     from .agent import OpenAIAgent
-    from .client import OpenAIClient
 
-_KEPT, _CLIENTS = 512, 64
+_KEPT = 512
 
 
 class Desk:
@@ -32,7 +31,6 @@ class Desk:
         breaker: Credentials that rest.
         ledger: What executions have used.
         kept: Answers for calls that Flyte repeats.
-        clients: By account and event loop.
         in_flight: Requests that wait for the provider.
     """
 
@@ -42,7 +40,6 @@ class Desk:
         self.breaker = Breaker(clock)
         self.ledger = Ledger()
         self.kept = Kept(clock, agent.blocking)
-        self.clients: dict[tuple[Any, ...], OpenAIClient] = {}
         self.in_flight = 0
         self._paces: dict[tuple[Any, ...], Pace] = {}
 
@@ -51,13 +48,6 @@ class Desk:
         key = (id(asyncio.get_running_loop()), account.provider, account.address, account.digest,
                account.organization, account.project, model)  # fmt: skip
         return self._one(key, lambda: Pace(self.clock))
-
-    def with_client(self, key: tuple[Any, ...], client: OpenAIClient) -> OpenAIClient:
-        """Keep a client, unless another call has made one meanwhile; return the one to use."""
-        found = self.clients.setdefault(key, client)
-        while len(self.clients) > _CLIENTS:
-            del self.clients[next(iter(self.clients))]
-        return found
 
     def _one(self, key: tuple[Any, ...], make: Callable[[], Pace]) -> Pace:
         found = self._paces.pop(key, None) or make()

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, TypeVar
 
+from .account import fingerprint
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Hashable, Sequence
 
     from flyte_agent_core import AsyncAgent
 
     from .account import Account
-    from .client import Message, Page, S3Client
+    from .client import Page, S3Client
     from .meta import S3SensorMeta
     from .objects import Seen
+    from .queues import Message
 
 T = TypeVar("T")
 
@@ -37,7 +41,14 @@ class Calls:
         return await self._run(lambda client: client.server_time_s())
 
     async def head(self, bucket: str, key: str) -> Seen | None:
-        """Return an object, or ``None``."""
+        """Return an object, or ``None``; the first of a bucket in a thread, the others without one."""
+        client = self._agent.runtime.clients.find(self._name())
+        if client is not None:
+            from .heads import AskTheClient
+
+            with contextlib.suppress(AskTheClient):
+                seen: Seen | None = await client.head_further(bucket, key)
+                return seen
         return await self._run(lambda client: client.head(bucket, key))
 
     async def head_bucket(self, bucket: str) -> None:
@@ -62,25 +73,28 @@ class Calls:
 
     async def receive(self, queue_url: str, *, hidden_s: int, wait_s: int) -> list[Message]:
         """Take messages from a queue."""
-        return await self._run(lambda c: c.receive(queue_url, hidden_s=hidden_s, wait_s=wait_s))
+        return await self._run(
+            lambda c: c.queues.receive(queue_url, hidden_s=hidden_s, wait_s=wait_s)
+        )
 
     async def remove(self, queue_url: str, receipts: Sequence[str]) -> None:
         """Delete messages."""
-        await self._run(lambda client: client.remove(queue_url, list(receipts)))
+        await self._run(lambda client: client.queues.remove(queue_url, list(receipts)))
 
     async def give_back(self, queue_url: str, receipts: Sequence[str]) -> None:
         """Let others see messages."""
-        await self._run(lambda client: client.give_back(queue_url, list(receipts)))
+        await self._run(lambda client: client.queues.give_back(queue_url, list(receipts)))
+
+    def _name(self) -> Hashable:
+        # A secret that was replaced is another client; so is another AWS_PROFILE in a notebook.
+        return ("s3", self._account, hash(fingerprint(self._account)))
 
     async def _run(self, call: Callable[[S3Client], T]) -> T:
-        agent, account = self._agent, self._account
+        agent, account, name = self._agent, self._account, self._name()
 
         def work() -> T:
             from .client import S3Client
-            from .credentials import fingerprint
 
-            # A secret that was replaced is another client; so is another AWS_PROFILE in a notebook.
-            key = ("s3", account, hash(fingerprint(account)))
-            return call(agent.pooled(key, lambda: S3Client(account)))
+            return call(agent.pooled(name, lambda: S3Client(account)))
 
         return await agent.blocking(work)

@@ -1,5 +1,5 @@
 """
-The only user of AWS's SDK: one method per call, errors of the core, one attempt each.
+S3, by AWS's SDK: one method per call, errors of the core, one attempt each.
 
 A call that fails is not repeated here: the next poll looks again, and meanwhile the sensor keeps the
 phase it has. So no call outlives Flyte's patience with a poll.
@@ -7,7 +7,6 @@ phase it has. So no call outlives Flyte's patience with a poll.
 
 from __future__ import annotations
 
-import threading
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,21 +16,26 @@ from botocore.awsrequest import AWSRequest
 from botocore.config import Config as BotoConfig
 from botocore.httpsession import URLLib3Session
 
-from flyte_agent_core import AgentError, ProtocolError, observe
+from flyte_agent_core import AgentError, ProtocolError
 
+from .connections import Connections, trust
 from .credentials import REGION, customer_key, kind_of, session_of
 from .errors import to_agent_error
-from .heads import Heads
+from .heads import AskTheClient, Heads
 from .objects import Seen
+from .queues import Queues
+from .reporting import reporting
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable
+
+    from botocore.session import Session
 
     from .account import Account
 
 CONNECTIONS = 64
 PAGE_KEYS = 1000
-RECEIVED_AT_ONCE = 10
 
 
 class Page(NamedTuple):
@@ -46,16 +50,14 @@ class Page(NamedTuple):
     token: str
 
 
-class Message(NamedTuple):
-    """One message of a queue; ``receipt`` is what deletes it."""
-
-    body: str
-    receipt: str
-    message_id: str
-
-
 class S3Client:
-    """S3 and SQS as one account; safe to use from any thread."""
+    """
+    S3 as one account; safe to use from any thread.
+
+    Attributes:
+        region: Where requests go, unless a bucket is elsewhere.
+        queues: SQS as the same account.
+    """
 
     def __init__(self, account: Account) -> None:
         config = account.config
@@ -68,15 +70,14 @@ class S3Client:
             self._s3 = self._client("s3", config.addressing)
             self._extra = _extra(account)
             self._sse_c = _sse_c(account)
-            self._heads = Heads(
-                self._s3, self._session.get_credentials, {**self._extra, **self._sse_c}
-            )
+            said = {**self._extra, **self._sse_c}
+            self._heads = Heads(self._s3, self._session.get_credentials, said)
+            self._connections = Connections(self._trust(session))
         except AgentError:
             raise
         except Exception as error:  # whatever botocore finds wrong with files and variables
             raise to_agent_error(error) from error
-        self._sqs: Any = None
-        self._lock = threading.Lock()
+        self.queues = Queues(lambda: self._client("sqs"))
 
     @property
     def credentials_kind(self) -> str:
@@ -105,12 +106,30 @@ class S3Client:
 
     def head(self, bucket: str, key: str) -> Seen | None:
         """Return an object, or ``None`` for 404: no such key, or no such bucket."""
-        answer = _reported("HeadObject", lambda: self._heads.head(bucket, key))
+        with reporting("HeadObject"):
+            answer = self._heads.first(bucket, key)
         return None if answer is None else _seen(key, answer)
+
+    async def head_further(self, bucket: str, key: str) -> Seen | None:
+        """
+        Return the same without blocking, for a further key of a bucket.
+
+        Raises:
+            AskTheClient: :meth:`head` must ask.
+        """
+        request = self._heads.signed(bucket, key)
+        with reporting("HeadObject"):
+            answer = await self._connections.send(request)
+            is_elsewhere = self._heads.is_elsewhere(bucket, answer)
+            found = None if is_elsewhere else self._heads.read(request, answer)
+        if is_elsewhere:
+            raise AskTheClient
+        return None if found is None else _seen(key, found)
 
     def head_bucket(self, bucket: str) -> None:
         """Raise if the bucket is not there, or may not be asked for."""
-        _reported("HeadBucket", lambda: self._s3.head_bucket(Bucket=bucket, **self._owner()))
+        with reporting("HeadBucket"):
+            self._s3.head_bucket(Bucket=bucket, **self._owner())
 
     def list_page(
         self, bucket: str, prefix: str, *, token: str = "", after: str = "", limit: int = PAGE_KEYS
@@ -132,7 +151,8 @@ class S3Client:
             said["ContinuationToken"] = token
         elif after:
             said["StartAfter"] = after
-        answer = _reported("ListObjectsV2", lambda: self._s3.list_objects_v2(**said))
+        with reporting("ListObjectsV2"):
+            answer = self._s3.list_objects_v2(**said)
         if "KeyCount" not in answer and "IsTruncated" not in answer:
             raise ProtocolError(
                 "S3 ListObjectsV2: found no listing in the answer", code="S3.PROTOCOL"
@@ -144,71 +164,20 @@ class S3Client:
 
     def tags(self, bucket: str, key: str) -> dict[str, str]:
         """Return an object's tags."""
-        answer = _reported(
-            "GetObjectTagging",
-            lambda: self._s3.get_object_tagging(Bucket=bucket, Key=key, **self._extra),
-        )
+        with reporting("GetObjectTagging"):
+            answer = self._s3.get_object_tagging(Bucket=bucket, Key=key, **self._extra)
         return {tag["Key"]: tag["Value"] for tag in answer.get("TagSet", ())}
 
     def read(self, bucket: str, key: str, limit_bytes: int) -> bytes:
         """Return the first bytes of an object, one more than ``limit_bytes`` if there are more."""
-
-        def ask() -> bytes:
-            wanted = f"bytes=0-{limit_bytes}"
+        wanted = f"bytes=0-{limit_bytes}"
+        with reporting("GetObject"):
             answer = self._s3.get_object(
                 Bucket=bucket, Key=key, Range=wanted, **self._extra, **self._sse_c
             )
             with answer["Body"] as body:
                 data: bytes = body.read(limit_bytes + 1)
-            return data
-
-        found: bytes = _reported("GetObject", ask)
-        return found
-
-    def receive(self, queue_url: str, *, hidden_s: int, wait_s: int) -> list[Message]:
-        """
-        Take messages from a queue; others do not see them for ``hidden_s``.
-
-        Source: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html
-        """
-        answer = _reported(
-            "ReceiveMessage",
-            lambda: self._queue().receive_message(
-                QueueUrl=queue_url,
-                MaxNumberOfMessages=RECEIVED_AT_ONCE,
-                VisibilityTimeout=hidden_s,
-                WaitTimeSeconds=wait_s,
-            ),
-        )
-        return [
-            Message(m.get("Body", ""), m["ReceiptHandle"], m.get("MessageId", ""))
-            for m in answer.get("Messages", ())
-        ]
-
-    def remove(self, queue_url: str, receipts: list[str]) -> None:
-        """Delete messages, at most ten; one that is back in the queue stays there."""
-        entries = [{"Id": str(n), "ReceiptHandle": r} for n, r in enumerate(receipts)]
-        ask = lambda: self._queue().delete_message_batch(QueueUrl=queue_url, Entries=entries)  # noqa: E731  # one line of a call
-        _reported("DeleteMessageBatch", ask)
-
-    def give_back(self, queue_url: str, receipts: list[str]) -> None:
-        """Let others see messages at once, at most ten."""
-        entries = [
-            {"Id": str(n), "ReceiptHandle": r, "VisibilityTimeout": 0}
-            for n, r in enumerate(receipts)
-        ]
-        _reported(
-            "ChangeMessageVisibilityBatch",
-            lambda: self._queue().change_message_visibility_batch(
-                QueueUrl=queue_url, Entries=entries
-            ),
-        )
-
-    def _queue(self) -> Any:
-        with self._lock:
-            if self._sqs is None:
-                self._sqs = self._client("sqs")
-        return self._sqs
+        return data
 
     def _client(self, service: str, addressing: str = "auto") -> Any:
         options: dict[str, Any] = {"signature_version": UNSIGNED} if self._anonymous else {}
@@ -229,23 +198,13 @@ class S3Client:
             service, region_name=self.region, endpoint_url=endpoint, config=config
         )
 
+    def _trust(self, session: Session) -> ssl.SSLContext | None:
+        if not self.endpoint.startswith("https:"):
+            return None
+        return trust(session.get_config_variable("ca_bundle"))
+
     def _owner(self) -> dict[str, str]:
         return {name: v for name, v in self._extra.items() if name == "ExpectedBucketOwner"}
-
-
-def _reported(method: str, ask: Callable[[], Any]) -> Any:
-    with observe.vendor_call("s3", method) as call:
-        try:
-            return ask()
-        except Exception as error:
-            found = to_agent_error(error)
-            call.code = found.code
-            if found.code in _THROTTLED:
-                observe.report(observe.Throttled("s3", refused=True))
-            raise found from error
-
-
-_THROTTLED = frozenset({"S3.SLOW_DOWN", "S3.HTTP_503", "S3.HTTP_429", "S3.THROTTLING"})
 
 
 def _translated(ask: Callable[[], Any]) -> Any:

@@ -6,7 +6,6 @@ import base64
 import configparser
 import functools
 import json
-import os
 from typing import TYPE_CHECKING, Any
 
 from botocore import UNSIGNED
@@ -20,6 +19,8 @@ from botocore.credentials import (
 from botocore.session import Session
 
 from flyte_agent_core import TaskError, secrets
+
+from .account import secret_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,7 +50,7 @@ def session_of(account: Account) -> Session:
     session.register_component("data_loader", _LOADER)
     source = None
     if config.credentials:
-        source = _from_secret(_secret(account, config.credentials))
+        source = _from_secret(secret_of(account, config.credentials))
     if config.roles:
         source = _become(session, account, source)
     if source is not None:
@@ -85,7 +86,7 @@ def customer_key(account: Account) -> bytes | None:
     name = account.config.sse_c_key
     if not name:
         return None
-    text = _secret(account, name).reveal()
+    text = secret_of(account, name).reveal()
     key = text.encode() if len(text) == _SSE_C_BYTES else _decoded(text)
     if len(key) != _SSE_C_BYTES:
         raise TaskError(
@@ -95,31 +96,11 @@ def customer_key(account: Account) -> bytes | None:
     return key
 
 
-_ENVIRONMENT = (
-    "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_CONFIG_FILE",
-    "AWS_SHARED_CREDENTIALS_FILE", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3",
-    "AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CA_BUNDLE",
-)  # fmt: skip
-"""What a client takes from the environment, which a notebook may change from one run to the next."""
-
-
-def fingerprint(account: Account) -> tuple[str | None, ...]:
-    """Return what changes when a secret of the account is replaced, or its surroundings; kept in memory only."""
-    config = account.config
-    names = (config.credentials, config.web_identity, config.sse_c_key)
-    secret = (_secret(account, name).reveal() for name in names if name)
-    return (*secret, *map(os.environ.get, _ENVIRONMENT))
-
-
 def _decoded(text: str) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
     except ValueError:
         return b""
-
-
-def _secret(account: Account, name: str) -> Secret:
-    return secrets.resolve(name, project=account.flyte_project, domain=account.flyte_domain)
 
 
 def _from_secret(secret: Secret) -> Credentials:
@@ -211,7 +192,7 @@ def _by_token(create: Callable[..., Any], account: Account, role: str) -> Callab
     name = account.config.web_identity or ""
     fetcher = AssumeRoleWithWebIdentityCredentialFetcher(
         unsigned,
-        web_identity_token_loader=lambda: _secret(account, name).reveal(),
+        web_identity_token_loader=lambda: secret_of(account, name).reveal(),
         role_arn=role,
         extra_args={"RoleSessionName": SESSION_NAME},
     )

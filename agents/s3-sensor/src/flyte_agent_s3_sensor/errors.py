@@ -171,6 +171,13 @@ _LIBRARY: Mapping[str, Advice] = {
     "EndpointConnectionError": Advice(
         RetryableError, "See that the store can be reached from the service."
     ),
+    "ConnectTimeoutError": Advice(
+        RetryableError, "See that the store can be reached from the service."
+    ),
+    "ProxyConnectionError": Advice(
+        RetryableError,
+        "See that the service can reach the proxy that HTTP_PROXY or HTTPS_PROXY names.",
+    ),
     "ResponseParserError": Advice(ProtocolError, "Is a proxy between the service and the store?"),
     "HTTPClientError": Advice(
         RetryableError, "See that the store can be reached from the service."

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
     from flyte_agent_core import AsyncAgent
 
-    from .client import Message
     from .config import SensorRequest
     from .config_parts import SqsEvents
     from .meta import S3SensorMeta
+    from .queues import Message
 
 _log = logging.getLogger("flyte_agent")
 

@@ -36,6 +36,15 @@ class Pool:
         value: T = slot.value(factory)
         return value
 
+    def find(self, key: Hashable) -> Any:
+        """Return the client of ``key``, ``None`` if it is not made yet; never waits for that."""
+        with self._lock:
+            slot = self._slots.get(key)
+            if slot is None or not slot.made:
+                return None
+            self._slots.move_to_end(key)
+        return slot.made[0]
+
     def discard(self, key: Hashable) -> None:
         """Forget the client of ``key``, such as one whose credential was replaced."""
         with self._lock:
@@ -48,10 +57,10 @@ class Pool:
 class _Slot:
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._made: list[Any] = []
+        self.made: list[Any] = []
 
     def value(self, factory: Callable[[], Any]) -> Any:
         with self._lock:
-            if not self._made:
-                self._made.append(factory())
-            return self._made[0]
+            if not self.made:
+                self.made.append(factory())
+            return self.made[0]
