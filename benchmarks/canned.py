@@ -47,6 +47,10 @@ class Canned:
             found: dict[str, int] = json.load(reply)
         return found
 
+    def gather(self, requests: int) -> None:
+        """Answer the next requests when so many are there, so that each has a connection of its own."""
+        urllib.request.urlopen(f"{self.url}/bench/gather/{requests}", context=self._tls).close()
+
 
 @contextlib.contextmanager
 def canned(setting: Setting, kind: str, latency_ms: int) -> Iterator[Canned]:
@@ -171,8 +175,15 @@ class Connection(asyncio.Protocol):
             self._transport.write(answer("200 OK", json.dumps(COUNTS).encode()))
             COUNTS.clear()
             return
+        if target.startswith(b"/bench/gather/"):
+            GATHERED.wanted = int(target.rpartition(b"/")[2])
+            self._send(answer("200 OK"))
+            return
         kind, said = self._say(target)
         COUNTS[kind] += 1
+        GATHERED.add(functools.partial(self._later, said))
+
+    def _later(self, said: bytes) -> None:
         asyncio.get_running_loop().call_later(self._latency_s, self._send, said)
 
     def _send(self, said: bytes) -> None:
@@ -180,7 +191,29 @@ class Connection(asyncio.Protocol):
             self._transport.write(said)
 
 
+class Gathered:
+    """
+    Requests that wait for others.
+
+    Attributes:
+        wanted: How many must be there before the first is answered.
+    """
+
+    def __init__(self) -> None:
+        self.wanted = 0
+        self._answers: list[Callable[[], None]] = []
+
+    def add(self, answer: Callable[[], None]) -> None:
+        """Answer this one, and those before it, once enough are there."""
+        self._answers.append(answer)
+        if len(self._answers) >= self.wanted:
+            for each in self._answers:
+                each()
+            self.wanted, self._answers = 0, []
+
+
 COUNTS: Counter[str] = Counter()
+GATHERED = Gathered()
 
 
 def length_of(head: bytes) -> int:

@@ -124,7 +124,7 @@ def test_no_thread_waits_for_an_answer(store: Store) -> None:
     before, store.together = threads(), 41
     store._all.clear()
     further(client, *(f"k{number}" for number in range(40)))
-    assert store.threads == before
+    assert store.threads <= before
 
 
 def test_a_connection_that_the_store_has_closed_is_opened_again(store: Store) -> None:
@@ -219,7 +219,9 @@ def test_authorities_of_the_platform_are_trusted(
     client = client_at(server.url)
     client.head("landing", "k")
     further(client, "l")
-    assert len(server.requests) == 2
+    first, later = server.requests
+    name = "x-amz-content-sha256"  # over TLS it may be another one
+    assert first.headers[name] == later.headers[name]
 
 
 def test_who_is_not_trusted_is_not_asked(

@@ -1,4 +1,8 @@
-"""What Flyte keeps of a sensor: all of it, as there is nothing at S3 to look it up from."""
+"""
+What Flyte keeps of a sensor: all of it, as there is nothing at S3 to look it up from.
+
+flytekit imports this module in every process, so what reads a request is imported on first use.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from flyte_agent_core import JobMeta
 
-from .account import Account, account_of
-from .config import SensorRequest
-
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+    from .account import Account
+    from .config import SensorRequest
 
 _LAST_S = 2.0**36  # the year 4147; later moments cannot be shown
 _UNPACKED_BYTES = 1 << 18
@@ -102,6 +106,8 @@ def request_of(watch: str) -> SensorRequest:
     Raises:
         ValueError: It is none.
     """
+    from .config import SensorRequest
+
     try:
         values = json.loads(watch if watch.startswith("{") else _unpacked(watch))
         known = {f.name for f in dataclasses.fields(SensorRequest)}
@@ -118,4 +124,6 @@ def _unpacked(watch: str) -> str:
 
 @functools.lru_cache(maxsize=50_000)
 def _account(watch: str, project: str, domain: str) -> Account:
+    from .account import account_of
+
     return account_of(request_of(watch).access, project, domain)
