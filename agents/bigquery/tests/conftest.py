@@ -317,6 +317,12 @@ def held_vendor(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 
 @pytest.fixture
+def bench_of() -> Callable[[Any, Any], Bench]:
+    """The agent beside any vendor, with any clock."""
+    return Bench
+
+
+@pytest.fixture
 def bench(vendor: ScriptedBigQuery) -> Bench:
     """The agent and its vendor."""
     return Bench(vendor, FakeClock())

@@ -146,6 +146,12 @@ def vendor(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 
 @pytest.fixture
+def bench_of() -> Callable[[Any, Any], Bench]:
+    """The agent beside any vendor, with any clock."""
+    return Bench
+
+
+@pytest.fixture
 def bench(vendor: Any) -> Bench:
     """The agent and its vendor."""
     return Bench(vendor, FakeClock())

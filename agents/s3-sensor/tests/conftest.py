@@ -375,6 +375,12 @@ def bench(vendor: ScriptedS3) -> Bench:
     return Bench(vendor, FakeClock())
 
 
+@pytest.fixture
+def bench_of() -> Callable[[Any, Any], Bench]:
+    """The agent beside any vendor, with any clock."""
+    return Bench
+
+
 @pytest.fixture(scope="session")
 def moto() -> Iterator[Any]:
     """A stand-in that really keeps objects; tests take buckets of their own names."""

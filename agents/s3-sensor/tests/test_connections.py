@@ -222,6 +222,8 @@ def test_authorities_of_the_platform_are_trusted(
     first, later = server.requests
     name = "x-amz-content-sha256"  # over TLS it may be another one
     assert first.headers[name] == later.headers[name]
+    client.server_time_s()
+    assert len(server.requests) == 3
 
 
 def test_who_is_not_trusted_is_not_asked(

@@ -14,7 +14,6 @@ import boto3
 from botocore import UNSIGNED
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config as BotoConfig
-from botocore.httpsession import URLLib3Session
 
 from flyte_agent_core import AgentError, ProtocolError
 
@@ -98,7 +97,8 @@ class S3Client:
 
         What answers need not let anybody in: this asks without credentials, for nothing.
         """
-        session = URLLib3Session(timeout=(2, 4))
+        # The client's own: with its proxies, authorities and time limits.
+        session = self._s3._endpoint.http_session  # noqa: SLF001  # botocore does not show it
         request = AWSRequest(method="HEAD", url=f"{self.endpoint}/").prepare()
         answer = _translated(lambda: session.send(request))
         said = answer.headers.get("date")

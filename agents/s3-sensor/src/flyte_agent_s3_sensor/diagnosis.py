@@ -117,9 +117,9 @@ def _arn(bucket: str, key: str = "") -> str:
 
 def _neither(bucket: str, key: str, said: str) -> TaskError:
     return TaskError(
-        f"{said}: {uri_of(bucket, key)[:300]} is denied, or is not there: without s3:ListBucket S3 answers 403 to "
-        f"both.\nGrant s3:ListBucket on {_arn(bucket)}, then a missing key is told apart, and s3:GetObject on "
-        f"{_arn(bucket, key)[:300]}. Or wait all the same: missing_on_403=True.",
+        f"{said.rstrip('.')}: {uri_of(bucket, key)[:300]} is denied, or is not there: without s3:ListBucket S3 "
+        f"answers 403 to both.\nGrant s3:ListBucket on {_arn(bucket)}, then a missing key is told apart, and "
+        f"s3:GetObject on {_arn(bucket, key)[:300]}. Or wait all the same: missing_on_403=True.",
         code="S3.ACCESS_DENIED",
     )
 

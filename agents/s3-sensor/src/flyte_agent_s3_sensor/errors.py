@@ -130,6 +130,9 @@ ERRORS: Mapping[str, Advice] = {
     "TooManyRequests": Advice(RetryableError, _SLOW),
     "Unauthorized": Advice(TaskError, _KEYS),
     "UserSuspended": Advice(TaskError, "The store's user is suspended: ask its owner."),
+    "XMinioInvalidObjectName": Advice(
+        TaskError, "MinIO takes no key with an empty part, '.' or '..' between slashes: correct it."
+    ),
     "XMinioServerNotInitialized": Advice(RetryableError, _INTERNAL),
 }
 

@@ -46,6 +46,7 @@ _FOR_GOOD = frozenset({
     "S3.PARAM_VALIDATION_ERROR",
     "S3.TOO_MANY_KEYS",
     "S3.UNSUPPORTED_S3_ARN_ERROR",
+    "S3.XMINIO_INVALID_OBJECT_NAME",
 })  # fmt: skip
 """What does not pass by waiting; a bucket or a permission that is missing may."""
 
