@@ -46,6 +46,15 @@ def test_all_any_or_some_of_several_keys(bench, at_least, present, expected):
     assert fires(bench, {"keys": ["a", "b", "c"], **some}) is expected
 
 
+def test_a_key_that_the_store_does_not_take_is_final(bench):
+    """MinIO's answer to ``a//b``; it would not pass by waiting."""
+    said = "Object name contains unsupported characters."
+    bench.vendor.faults.add("head", status=400, reason="XMinioInvalidObjectName", message=said)
+    answer = bench.look({"keys": ["a//b"]})
+    assert (answer.phase, answer.error_code) == (FAILED, "S3.XMINIO_INVALID_OBJECT_NAME")
+    assert "empty part" in answer.message
+
+
 def test_missing_keys_are_named(bench):
     bench.vendor.put("k0")
     message = bench.look({"keys": [f"k{n}" for n in range(6)]}).message

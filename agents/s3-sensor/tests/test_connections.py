@@ -11,6 +11,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from botocore.exceptions import SSLError
 
 from flyte_agent_core import AgentError, RetryableError
 from flyte_agent_s3_sensor import connections
@@ -116,6 +117,7 @@ def test_each_event_loop_has_its_own_and_closes_it(store: Store) -> None:
     for _ in range(3):
         further(client, "a", "b")
     assert len(store.requests) == 7
+    assert store.connections == 7, "botocore's first one, and two of each loop"
 
 
 def test_no_thread_waits_for_an_answer(store: Store) -> None:
@@ -226,17 +228,14 @@ def test_authorities_of_the_platform_are_trusted(
     assert len(server.requests) == 3
 
 
-def test_who_is_not_trusted_is_not_asked(
-    secure: tuple[Store, Certificate], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    server, made = secure
-    monkeypatch.setenv("AWS_CA_BUNDLE", str(made.authority))
-    client = client_at(server.url)
-    client.head("landing", "k")
-    client._connections = connections.Connections(connections.trust(None))
-    with pytest.raises(RetryableError, match="AWS_CA_BUNDLE") as caught:
-        further(client, "l")
-    assert caught.value.code == "S3.SSLERROR"
+def test_who_is_not_trusted_is_not_asked(secure: tuple[Store, Certificate]) -> None:
+    stranger = connections.Connections(connections.trust(None))
+    with pytest.raises(SSLError) as caught:
+        asyncio.run(stranger.send(Signed(f"{secure[0].url}/landing/k", {})))
+    found = to_agent_error(caught.value)
+    assert (type(found), found.code) == (RetryableError, "S3.SSLERROR")
+    assert "AWS_CA_BUNDLE" in str(found)
+    assert not secure[0].requests
 
 
 def test_authorities_that_cannot_be_read_are_named(monkeypatch: pytest.MonkeyPatch) -> None:

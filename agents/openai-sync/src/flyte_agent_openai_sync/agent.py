@@ -37,7 +37,7 @@ class OpenAIAgent(SyncAgent):
 
     @functools.cached_property
     def desk(self) -> Desk:
-        """What calls in this process share: clients, limits, circuit breakers, ledgers, kept answers."""
+        """What calls in this process share: limits, circuit breakers, ledgers, kept answers."""
         from .desk import Desk
 
         # One for the agent and its alias: they spend the same credentials' limits.

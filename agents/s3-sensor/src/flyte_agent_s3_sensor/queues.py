@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from flyte_agent_core.pool import Pool
 
 from .reporting import reporting
 
@@ -30,8 +31,7 @@ class Queues:
     """
 
     def __init__(self, make: Callable[[], Any]) -> None:
-        self._make, self._made = make, list[Any]()
-        self._lock = threading.Lock()
+        self._make, self._made = make, Pool(size=1)
 
     def receive(self, queue_url: str, *, hidden_s: int, wait_s: int) -> list[Message]:
         """
@@ -67,7 +67,4 @@ class Queues:
             self._sqs().change_message_visibility_batch(QueueUrl=queue_url, Entries=entries)
 
     def _sqs(self) -> Any:
-        with self._lock:
-            if not self._made:
-                self._made.append(self._make())
-            return self._made[0]
+        return self._made.get("sqs", self._make)
